@@ -1,0 +1,1 @@
+"""What turns a prepared pair into a disparity: one port, one method, a file each."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: camera, frame, validity, geometry and the matcher. No ROS, no files, no torch."""

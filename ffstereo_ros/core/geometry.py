@@ -1,0 +1,69 @@
+"""Disparity to depth and points, in metres."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.errors import ImageError
+
+Float32Array = NDArray[np.float32]
+
+
+def depth_from_disparity(disparity: Float32Array, camera: StereoCamera) -> Float32Array:
+    """Depth along the optical axis of the left camera.
+
+    ``Z = f * B / (d + cx_right - cx_left)``
+
+    Args:
+        disparity: ``[H, W]`` px of the left image, NaN = unknown.
+        camera: the pair the disparity belongs to.
+
+    Returns:
+        ``[H, W]`` float32 m; NaN where the disparity is unknown or the ray does not meet in front of the cameras
+        (``d + cx_right - cx_left <= 0``, infinitely far or behind).
+
+    Raises:
+        ImageError: the disparity does not have the camera's image size.
+
+    Source: sensor_msgs/CameraInfo projection model; Q matrix of Bradski and Kaehler, Learning OpenCV, ch. 12.
+    """
+    _require_size(disparity, camera)
+    shifted = disparity + np.float32(camera.cx_offset)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = np.float32(camera.focal_baseline) / shifted
+    # Not `depth <= 0`: a shifted disparity of -0.0 or NaN has to come out as NaN as well. A depth beyond float32
+    # (a denormal disparity) is infinitely far, which is unknown too.
+    depth[~((shifted > 0) & np.isfinite(depth))] = np.nan
+    return depth
+
+
+def points_from_depth(depth: Float32Array, camera: StereoCamera) -> Float32Array:
+    """Points in the optical frame of the left camera (REP 103: x right, y down, z forward).
+
+    Args:
+        depth: ``[H, W]`` m, NaN = unknown.
+
+    Returns:
+        ``[H, W, 3]`` float32 m, NaN in all three coordinates where the depth is unknown.
+
+    Raises:
+        ImageError: the depth does not have the camera's image size.
+    """
+    _require_size(depth, camera)
+    x_over_z = (np.arange(camera.width, dtype=np.float32) - np.float32(camera.cx_left)) / np.float32(camera.f)
+    y_over_z = (np.arange(camera.height, dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    points = np.empty((*depth.shape, 3), dtype=np.float32)
+    np.multiply(depth, x_over_z[None, :], out=points[..., 0])
+    np.multiply(depth, y_over_z[:, None], out=points[..., 1])
+    points[..., 2] = depth
+    return points
+
+
+def _require_size(image: Float32Array, camera: StereoCamera) -> None:
+    if image.shape != (camera.height, camera.width):
+        raise ImageError(
+            f"image is {image.shape[1]}x{image.shape[0]} px but the camera is {camera.width}x{camera.height} px: "
+            "they must agree"
+        )

@@ -1,0 +1,136 @@
+"""Every parameter once: name, type, default, unit, range and one sentence.
+
+The node's declarations, the command line, ``config/stereo_node.param.yaml`` and the table in the README are derived from
+this file or checked against it by a test.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ffstereo_ros.errors import ParameterError
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: as in ROS, snake_case.
+        default: its type is the parameter's type.
+        description: one sentence for people.
+        unit: ``px``, ``m``, ``s``, ``Hz`` or empty.
+        low, high: inclusive range of a number.
+        step: distance of allowed integers counted from ``low``, 0 = any.
+        choices: allowed texts, empty = any.
+        dynamic: may be changed while the node runs.
+    """
+
+    name: str
+    default: Value
+    description: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    step: int = 0
+    choices: tuple[str, ...] = ()
+    dynamic: bool = False
+
+    @property
+    def type(self) -> type:
+        """bool, int, float or str."""
+        return type(self.default)
+
+    def allowed(self) -> str:
+        """What is allowed, for people: ``32 to 512 px in steps of 32``."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.low is None or self.high is None:
+            return {bool: "true, false", str: "text"}.get(self.type, self.type.__name__)
+        text = f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
+        return text + (f" in steps of {self.step}" if self.step else "")
+
+    def check(self, value: Any) -> Value:
+        """The value, if it is allowed; an int is taken for a float parameter.
+
+        Raises:
+            ParameterError: wrong type, not finite, out of range, or not among the choices.
+        """
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.type:
+            raise self._refuse(value, f"a {self.type.__name__} is needed")
+        if self.choices and value not in self.choices:
+            raise self._refuse(value, f"allowed is {self.allowed()}")
+        if self.low is not None and self.high is not None:
+            on_step = not self.step or (value - int(self.low)) % self.step == 0
+            if not (math.isfinite(value) and self.low <= value <= self.high and on_step):
+                raise self._refuse(value, f"allowed is {self.allowed()}")
+        return value  # type: ignore[no-any-return]
+
+    def _refuse(self, value: Any, allowed: str) -> ParameterError:
+        unit = f" {self.unit}" if self.unit else ""
+        return ParameterError(f"{self.name} = {value!r}{unit}: {allowed} (default {self.default!r})")
+
+
+BACKENDS = ("auto", "torch", "tensorrt", "sgbm")
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("backend", "auto", "Matching method; auto takes the best that can run and says which.", choices=BACKENDS),
+    Parameter(
+        "weights", "", "Network weights: a .safetensors file or a name from `ffstereo weights list`; empty = auto."
+    ),
+    Parameter("device", "auto", "Where the network runs.", choices=("auto", "cpu", "cuda")),
+    Parameter(
+        "precision",
+        "auto",
+        "Arithmetic of the network; auto takes the fastest that is safe on the device.",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    ),
+    Parameter("iterations", 8, "Refinement iterations of the network; fewer are faster.", low=1, high=64),
+    Parameter(
+        "max_disparity",
+        192,
+        "Largest disparity searched, at the scaled size; it bounds the nearest depth, f * B / max_disparity.",
+        unit="px",
+        low=32,
+        high=416,
+        step=32,
+    ),
+    Parameter("scale", 1.0, "Image size the backend works at, relative to the camera's.", low=0.125, high=4.0),
+    Parameter("hierarchical", False, "Solve at half size first, then refine at full size: for large disparities."),
+    Parameter(
+        "sync", "exact", "How the four input topics are matched by their stamps.", choices=("exact", "approximate")
+    ),
+    Parameter("sync_tolerance", 0.01, "Largest stamp difference accepted by approximate sync.", "s", low=0.0, high=1.0),
+    Parameter("sync_queue_size", 10, "Messages kept per topic while their partners are awaited.", low=2, high=100),
+    Parameter("min_depth", 0.0, "Nearer points are unknown in depth and cloud.", "m", low=0.0, high=1000.0),
+    Parameter("max_depth", 1000.0, "Farther points are unknown in depth and cloud.", "m", low=0.0, high=100000.0),
+    Parameter("depth_encoding", "32FC1", "32FC1 in m or 16UC1 in mm.", choices=("32FC1", "16UC1")),
+    Parameter(
+        "diagnostics_window", 10.0, "Time over which latencies and rates are reported.", "s", low=1.0, high=600.0
+    ),
+)
+
+BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+def defaults() -> dict[str, Value]:
+    """Name to default, in the order of declaration."""
+    return {parameter.name: parameter.default for parameter in PARAMETERS}
+
+
+def check_all(values: dict[str, Any]) -> dict[str, Value]:
+    """Defaults overlaid with ``values``, all checked.
+
+    Raises:
+        ParameterError: a value is refused, or a name is unknown.
+    """
+    unknown = sorted(set(values) - set(BY_NAME))
+    if unknown:
+        raise ParameterError(f"unknown parameter {', '.join(unknown)}: known are {', '.join(BY_NAME)}")
+    return {**defaults(), **{name: BY_NAME[name].check(value) for name, value in values.items()}}
