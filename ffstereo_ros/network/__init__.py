@@ -1,0 +1,1 @@
+"""The network: each stage written once, built from a `NetworkConfig`, used by inference, export and training alike."""
