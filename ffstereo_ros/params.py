@@ -1,7 +1,7 @@
 """Every parameter once: name, type, default, unit, range and one sentence.
 
-The node's declarations, the command line, ``config/stereo_node.param.yaml`` and the table in the README are derived from
-this file or checked against it by a test.
+The node's declarations, the command line, ``config/stereo_node.param.yaml`` and the table in the README are derived
+from this file or checked against it by a test.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ BACKENDS = ("auto", "torch", "tensorrt", "sgbm")
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter("backend", "auto", "Matching method; auto takes the best that can run and says which.", choices=BACKENDS),
     Parameter(
-        "weights", "", "Network weights: a .safetensors file or a name from `ffstereo weights list`; empty = auto."
+        "weights", "", "Network weights: a .safetensors file or a name of `ffstereo weights list`; empty = auto."
     ),
     Parameter("device", "auto", "Where the network runs.", choices=("auto", "cpu", "cuda")),
     Parameter(
@@ -103,17 +103,13 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("scale", 1.0, "Image size the backend works at, relative to the camera's.", low=0.125, high=4.0),
     Parameter("hierarchical", False, "Solve at half size first, then refine at full size: for large disparities."),
-    Parameter(
-        "sync", "exact", "How the four input topics are matched by their stamps.", choices=("exact", "approximate")
-    ),
+    Parameter("sync", "exact", "How the four input topics meet, by their stamps.", choices=("exact", "approximate")),
     Parameter("sync_tolerance", 0.01, "Largest stamp difference accepted by approximate sync.", "s", low=0.0, high=1.0),
     Parameter("sync_queue_size", 10, "Messages kept per topic while their partners are awaited.", low=2, high=100),
     Parameter("min_depth", 0.0, "Nearer points are unknown in depth and cloud.", "m", low=0.0, high=1000.0),
     Parameter("max_depth", 1000.0, "Farther points are unknown in depth and cloud.", "m", low=0.0, high=100000.0),
     Parameter("depth_encoding", "32FC1", "32FC1 in m or 16UC1 in mm.", choices=("32FC1", "16UC1")),
-    Parameter(
-        "diagnostics_window", 10.0, "Time over which latencies and rates are reported.", "s", low=1.0, high=600.0
-    ),
+    Parameter("diagnostics_window", 10.0, "Time that latencies and rates are taken over.", "s", low=1.0, high=600.0),
 )
 
 BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}

@@ -31,7 +31,7 @@ def depth_from_disparity(disparity: Float32Array, camera: StereoCamera) -> Float
     """
     _require_size(disparity, camera)
     shifted = disparity + np.float32(camera.cx_offset)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         depth = np.float32(camera.focal_baseline) / shifted
     # Not `depth <= 0`: a shifted disparity of -0.0 or NaN has to come out as NaN as well. A depth beyond float32
     # (a denormal disparity) is infinitely far, which is unknown too.
