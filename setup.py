@@ -1,0 +1,58 @@
+"""ament_python package: `colcon build` on a ROS 2 machine, `pip install -e .[...]` (what make does) elsewhere."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "ffstereo_ros"
+
+# Real rclpy, Fast DDS and messages as wheels, for machines without ROS 2 from apt (Linux, Python 3.11 and 3.12).
+ROS_WHEELS = [
+    "ros-jazzy-rclpy",
+    "ros-jazzy-rmw-fastrtps-cpp",
+    "ros-jazzy-sensor-msgs",
+    "ros-jazzy-stereo-msgs",
+    "ros-jazzy-diagnostic-msgs",
+    "ros-jazzy-std-srvs",
+]
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="Metric depth from rectified stereo pairs with Fast-FoundationStereo, for ROS 2",
+    author="ffstereo_ros maintainers",
+    maintainer="ffstereo_ros maintainers",
+    maintainer_email="maintainers@users.noreply.b-seed-ea2b0958.example",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={PACKAGE: ["py.typed", "weights/*", "kernels/*.cu", "kernels/*/*.cu", "evaluation/*.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
+        (f"share/{PACKAGE}/config", glob("config/*.yaml") + glob("config/*.xml")),
+        (f"share/{PACKAGE}/config/rviz", glob("config/rviz/*.rviz")),
+    ],
+    zip_safe=False,
+    install_requires=["setuptools", "numpy>=1.24", "pyyaml>=6.0"],
+    extras_require={
+        "opencv": ["opencv-python-headless>=4.6"],
+        "ros": ROS_WHEELS,
+        "torch": ["torch>=2.2", "safetensors>=0.4"],
+        "tensorrt": ["tensorrt>=10.0"],
+        "weights": ["huggingface-hub>=0.25"],
+        "evaluation": ["jinja2>=3.0", "matplotlib>=3.7", "rosbags>=0.10"],
+        "demo": ["scikit-image>=0.22", "matplotlib>=3.7", "rosbags>=0.10"],
+        "test": ["pytest>=7.4", "hypothesis>=6.80"],
+        "check": ["ruff", "mypy"],
+    },
+    entry_points={
+        "console_scripts": [
+            "ffstereo = ffstereo_ros.cli.main:main",
+            "stereo_node = ffstereo_ros.ros.main:main",
+            "stereo_player = ffstereo_ros.ros.player:main",
+        ],
+        "rclpy_components": ["ffstereo_ros::StereoNode = ffstereo_ros.ros.stereo_node:StereoNode"],
+    },
+)
