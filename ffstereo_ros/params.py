@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ffstereo_ros.errors import ParameterError
 
@@ -60,17 +60,20 @@ class Parameter:
         Raises:
             ParameterError: wrong type, not finite, out of range, or not among the choices.
         """
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not self.type:
+        checked = float(value) if self.type is float and type(value) is int else value
+        if type(checked) is not self.type:
             raise self._refuse(value, f"a {self.type.__name__} is needed")
-        if self.choices and value not in self.choices:
+        if self.choices and checked not in self.choices:
             raise self._refuse(value, f"allowed is {self.allowed()}")
-        if self.low is not None and self.high is not None:
-            on_step = not self.step or (value - int(self.low)) % self.step == 0
-            if not (math.isfinite(value) and self.low <= value <= self.high and on_step):
-                raise self._refuse(value, f"allowed is {self.allowed()}")
-        return value  # type: ignore[no-any-return]
+        if isinstance(checked, int | float) and not self._in_range(checked):
+            raise self._refuse(value, f"allowed is {self.allowed()}")
+        return cast(Value, checked)
+
+    def _in_range(self, value: float) -> bool:
+        if self.low is None or self.high is None:
+            return True
+        on_step = not self.step or (value - self.low) % self.step == 0
+        return math.isfinite(value) and self.low <= value <= self.high and on_step
 
     def _refuse(self, value: Any, allowed: str) -> ParameterError:
         unit = f" {self.unit}" if self.unit else ""

@@ -1,0 +1,102 @@
+"""``ffstereo infer LEFT RIGHT --output DIR``: one pair of files in, disparity, depth and cloud out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ffstereo_ros.cli.matching import add_matching_arguments, settings_of
+from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
+from ffstereo_ros.core.matcher import StereoResult
+from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.factory import create_matcher
+from ffstereo_ros.files.cameras import read_camera
+from ffstereo_ros.files.clouds import write_ply
+from ffstereo_ros.files.images import colour_disparity, read_rgb, write_rgb
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Declares the command."""
+    parser = subparsers.add_parser("infer", help="disparity, depth and cloud of one pair of image files")
+    parser.add_argument("left", type=Path, metavar="LEFT", help="left rectified image")
+    parser.add_argument("right", type=Path, metavar="RIGHT", help="right rectified image")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--camera",
+        metavar="FILE",
+        help="calibration: calib.json, K.txt, a folder with left.yaml and right.yaml, or LEFT.yaml,RIGHT.yaml",
+    )
+    parser.add_argument("--raw", action="store_true", help="also write disparity_raw.npy, the answer before any mask")
+    parser.add_argument("--force", action="store_true", help="replace results that are already in the folder")
+    add_matching_arguments(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command.
+
+    Raises:
+        FFStereoError: an input cannot be used, or results would be overwritten.
+    """
+    left, right = read_rgb(args.left), read_rgb(args.right)
+    camera = read_camera(args.camera, left.shape[1], left.shape[0]) if args.camera else None
+    _claim(args.output, _names(camera is not None, args.raw), args.force)
+    ready = create_matcher(settings_of(args))
+    print(ready.reason)
+    result = ready.matcher.match(left, right)
+    _write_disparity(args.output, result, raw=args.raw)
+    _tell_disparity(result)
+    if camera is not None:
+        _write_depth(args.output, result, camera, left)
+    ready.matcher.backend.close()
+    print(f"written to {args.output}: {', '.join(_names(camera is not None, args.raw))}")
+    return 0
+
+
+def _names(with_camera: bool, raw: bool) -> list[str]:
+    names = ["disparity.npy", "disparity.png"]
+    return names + (["depth.npy", "cloud.ply"] if with_camera else []) + (["disparity_raw.npy"] if raw else [])
+
+
+def _claim(output: Path, names: list[str], force: bool) -> None:
+    present = [name for name in names if (output / name).exists()]
+    if present and not force:
+        raise InputFileError(f"{output} already holds {', '.join(present)}: choose another folder or add --force")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputFileError(f"output {output}: cannot be made: {error}") from error
+
+
+def _write_disparity(output: Path, result: StereoResult, *, raw: bool) -> None:
+    np.save(output / "disparity.npy", result.disparity)
+    write_rgb(output / "disparity.png", colour_disparity(result.disparity))
+    if raw:
+        np.save(output / "disparity_raw.npy", result.raw_disparity)
+
+
+def _write_depth(output: Path, result: StereoResult, camera: StereoCamera, left: np.ndarray) -> None:
+    depth = depth_from_disparity(result.disparity, camera)
+    np.save(output / "depth.npy", depth)
+    count = write_ply(output / "cloud.ply", points_from_depth(depth, camera), left)
+    if count:
+        low, middle, high = np.nanpercentile(depth, (5, 50, 95))
+        print(f"depth: median {middle:.3f} m, 5 % to 95 % {low:.3f} to {high:.3f} m; cloud of {count} points")
+
+
+def _tell_disparity(result: StereoResult) -> None:
+    known = np.isfinite(result.disparity)
+    seconds = f"{1000 * result.infer_seconds:.0f} ms"
+    if not known.any():
+        print(f"disparity: no pixel answered ({seconds}); is the pair rectified, and left given before right?")
+        return
+    low, high = np.nanpercentile(result.disparity, (1, 99))
+    print(f"disparity: {known.mean():.1%} of pixels answered, 1 % to 99 % {low:.1f} to {high:.1f} px, in {seconds}")
+    if result.negative_fraction > 0.02:
+        print(
+            f"warning: {result.negative_fraction:.1%} of disparities are negative, the symptom of weights converted "
+            "with the wrong --normalize-correlation; convert them again with the other value"
+        )

@@ -1,0 +1,1 @@
+"""What people have on disk: images, calibration, depth pictures and clouds."""

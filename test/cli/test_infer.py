@@ -1,0 +1,64 @@
+"""``ffstereo infer`` on files: what it writes, and what it refuses."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from ffstereo_ros.cli.main import main
+
+SHIFT = 12
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A random texture seen 12 px apart, as files; f * B = 50 px m."""
+    wide = np.random.default_rng(1).integers(0, 256, (96, 160 + SHIFT, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "left.png"), wide[:, :160])
+    cv2.imwrite(str(tmp_path / "right.png"), wide[:, SHIFT:])
+    values = {"fx": 500, "fy": 500, "cx": 80, "cy": 48, "baseline_m": 0.1, "doffs": 0}
+    (tmp_path / "calib.json").write_text(json.dumps(values))
+    return tmp_path
+
+
+def infer(pair, *more):
+    files = [str(pair / name) for name in ("left.png", "right.png")]
+    return main(["infer", *files, "--output", str(pair / "out"), "--backend", "sgbm", "--max-disparity", "32", *more])
+
+
+def test_writes_disparity_depth_and_cloud(pair, capsys):
+    assert infer(pair, "--camera", str(pair / "calib.json"), "--raw") == 0
+    disparity, depth = np.load(pair / "out/disparity.npy"), np.load(pair / "out/depth.npy")
+    assert disparity.dtype == np.float32
+    assert np.nanmedian(disparity) == pytest.approx(SHIFT, abs=0.1)
+    assert np.nanmedian(depth) == pytest.approx(50 / SHIFT, rel=0.01)
+    assert cv2.imread(str(pair / "out/disparity.png")).shape == (96, 160, 3)
+    header, _, vertices = (pair / "out/cloud.ply").read_bytes().partition(b"end_header\n")
+    assert f"element vertex {np.isfinite(depth).sum()}".encode() in header
+    assert len(vertices) == 15 * np.isfinite(depth).sum()
+    assert (pair / "out/disparity_raw.npy").exists()
+    assert "backend sgbm" in capsys.readouterr().out
+
+
+def test_keeps_what_is_there_unless_told(pair, capsys):
+    assert infer(pair) == 0
+    assert infer(pair) == 1
+    assert "already holds disparity.npy" in capsys.readouterr().err
+    assert infer(pair, "--force") == 0
+
+
+def test_without_a_camera_there_is_no_depth(pair):
+    assert infer(pair) == 0
+    assert not (pair / "out/depth.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(["--iterations", "0"], "iterations = 0"), (["--camera", "none.json"], "none.json"), (["--scale", "99"], "scale")],
+)
+def test_refusals_are_one_line(pair, capsys, more, said):
+    assert infer(pair, *more) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
