@@ -1,0 +1,1 @@
+"""Weights files: the authors' pickled checkpoints read without running them, and our own safetensors files."""

@@ -1,0 +1,77 @@
+"""Whether tensors fit a configuration: names, shapes, types, finite numbers, and stages that fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ffstereo_ros.errors import FFStereoError, ParameterError, WeightsError
+from ffstereo_ros.network.checkpoint.records import printable
+from ffstereo_ros.network.config import NetworkConfig
+from ffstereo_ros.network.model import FastFoundationStereo
+
+_TRIAL_SIZE = 64  # px: two 32-px steps, so that a wrong upsampling factor shows
+_UNUSED_DTYPES = ("float32", "int64", "int32", "int16", "int8", "uint8", "bool")
+
+
+def outline(config: NetworkConfig) -> FastFoundationStereo:
+    """The network without numbers (torch's meta device), tried once so that stages that do not fit are found.
+
+    Raises WeightsError naming what does not fit; costs no memory, whatever sizes the configuration claims.
+    """
+    for tensor in config.unused:
+        if tensor.dtype not in _UNUSED_DTYPES:
+            raise WeightsError(f"unused tensor {printable(tensor.name)} has type {printable(tensor.dtype)}")
+    try:
+        with torch.device("meta"):
+            model = FastFoundationStereo(config).eval()
+            image = torch.empty(1, 3, _TRIAL_SIZE, _TRIAL_SIZE)
+            with torch.inference_mode():
+                answer = model(image, image, iterations=1, max_disparity=32).disparity
+    except (FFStereoError, RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__, 160)
+        raise WeightsError(f"its stages do not fit each other ({reason}); this is another architecture") from error
+    if answer.shape != (1, 1, _TRIAL_SIZE, _TRIAL_SIZE):
+        raise WeightsError(
+            f"answers with shape {list(answer.shape)} to images of {_TRIAL_SIZE} px; another architecture"
+        )
+    return model
+
+
+def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors of the configuration's network; raises WeightsError as `outline`."""
+    return {name: tuple(tensor.shape) for name, tensor in outline(config).state_dict().items()}
+
+
+def check_names(expected: Mapping[str, tuple[int, ...]], shapes: Mapping[str, Sequence[int]]) -> None:
+    """Compare names and shapes of a file's tensors with those of its network.
+
+    Raises WeightsError naming the first tensors that are missing, left over, or of another shape.
+    """
+    found = {name: tuple(shape) for name, shape in shapes.items()}
+    _refuse_any([name for name in expected if name not in found], "lacks", "tensors")
+    _refuse_any([name for name in found if name not in expected], "holds", "tensors the network does not have")
+    wrong = [f"{n} {list(found[n])} instead of {list(s)}" for n, s in expected.items() if found[n] != s]
+    _refuse_any(wrong, "holds", "tensors of another shape")
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError naming the first tensors that hold NaN or infinite numbers."""
+    bad = [name for name, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
+    _refuse_any(bad, "holds NaN or infinite numbers in", "tensors")
+
+
+def _refuse_any(names: list[str], verb: str, what: str) -> None:
+    if names:
+        first = ", ".join(printable(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+        raise WeightsError(f"{verb} {len(names)} {what}: {first}; damaged, or weights of another network")
+
+
+def config_from_dict(data: object) -> NetworkConfig:
+    """`NetworkConfig.from_dict` for data from a file: raises WeightsError naming the entry that is wrong."""
+    try:
+        return NetworkConfig.from_dict(data)  # type: ignore[arg-type]
+    except (ParameterError, TypeError, RecursionError) as error:
+        raise WeightsError(f"its network description is wrong: {printable(error, 300)}") from error
