@@ -25,6 +25,8 @@ class SgbmBackend:
 
     name = "sgbm"
     size_multiple = 1
+    # Smallest difference told apart, model px: DisparityImage.delta_d.
+    disparity_step = 1 / _FIXED_POINT
 
     def __init__(self, *, max_disparity: int = 192) -> None:
         if max_disparity < 16 or max_disparity % 16:

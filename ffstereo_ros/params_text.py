@@ -1,0 +1,42 @@
+"""``params.py`` as people read it: the table of the README and the parameter file, which tests hold to this."""
+
+from __future__ import annotations
+
+from ffstereo_ros.params import PARAMETERS, Parameter, Value
+
+
+def markdown_table() -> str:
+    """The parameter table of the README."""
+    lines = ["| parameter | default | allowed | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{p.name}` | `{_literal(p.default)}` | {p.allowed()} | {p.description} |" for p in PARAMETERS]
+    return "\n".join(lines) + "\n"
+
+
+def yaml_file() -> str:
+    """``config/stereo_node.param.yaml``: every parameter at its default, for any node name and namespace."""
+    lines = [
+        "# Every parameter of stereo_node at its default; written by `python -m ffstereo_ros.params_text`.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for parameter in PARAMETERS:
+        lines += _entry(parameter)
+    return "\n".join(lines) + "\n"
+
+
+def _entry(parameter: Parameter) -> list[str]:
+    return [
+        f"    # {parameter.description} Allowed: {parameter.allowed()}.",
+        f"    {parameter.name}: {_literal(parameter.default)}",
+    ]
+
+
+def _literal(value: Value) -> str:
+    """As YAML writes it: a text in quotes, a float with its point, so that ROS keeps the type."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+if __name__ == "__main__":
+    print(yaml_file(), end="")

@@ -1,0 +1,67 @@
+"""``ros2 run ffstereo_ros stereo_node``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.ros.stereo_node import StereoNode
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one node until it is told to stop.
+
+    Returns:
+        0 after SIGINT or SIGTERM, 1 on a refusal (told in one line).
+    """
+    try:
+        rclpy.init(args=list(sys.argv if args is None else args))
+    except Exception as error:  # rclpy has a type for each kind of unreadable argument or parameter file
+        return _refuse(error)
+    try:
+        return _run()
+    except FFStereoError as error:
+        return _refuse(error)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        _shut_down()
+
+
+def _run() -> int:
+    node = StereoNode()
+    # Not the multi-threaded executor: on two cores it starves itself (14 to 76 of 400 to 600 messages came through).
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:
+        if rclpy.ok():  # a timer that publishes while the signal handler shuts the context down is no failure
+            raise
+    finally:
+        node.destroy_node()
+    return 0
+
+
+def _refuse(error: Exception) -> int:
+    print(f"stereo_node: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1
+
+
+def _shut_down() -> None:
+    try:
+        rclpy.try_shutdown()
+    except Exception as error:
+        # RCLError in a race with the signal handler: the context is already down.
+        if rclpy.ok():
+            print(f"stereo_node: shutdown: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Why nothing comes out: the topic that is silent, or the stamps that never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+# A camera slower than this is silent for people who wait for a picture.
+SILENT_AFTER_S = 3.0
+
+
+class Input(Protocol):
+    """What is asked of an input topic; see ``synchronisation.InputTopic``."""
+
+    topic: str
+    last_arrival: float | None
+    last_stamp_ns: int
+
+
+class SilenceWatch:
+    """Explains a silence of more than 3 s.
+
+    Args:
+        inputs: the input topics.
+        publishers: number of publishers of a topic.
+        tolerance: largest stamp difference that is matched, s; 0 = exact.
+        now: ``time.monotonic()`` of the start, s.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Input], publishers: Callable[[str], int], *, tolerance: float, now: float
+    ) -> None:
+        self._inputs = inputs
+        self._publishers = publishers
+        self._tolerance = tolerance
+        self._began = now
+
+    def explain(self, now: float, last_set: float | None) -> str | None:
+        """One line, or None while sets come, or before anything could have come.
+
+        Args:
+            now: ``time.monotonic()``, s.
+            last_set: when the last synchronised set came, the same clock, or None.
+        """
+        if now - max(self._began, last_set or self._began) < SILENT_AFTER_S:
+            return None
+        silent = [each for each in self._inputs if now - (each.last_arrival or self._began) >= SILENT_AFTER_S]
+        if silent:
+            return f"no input for {SILENT_AFTER_S:g} s on " + ", ".join(self._describe(each) for each in silent)
+        return self._explain_stamps()
+
+    def _describe(self, silent: Input) -> str:
+        publishers = self._publishers(silent.topic)
+        if publishers == 0:
+            return f"{silent.topic} (no publisher: is the camera running and the topic remapped?)"
+        ended = (
+            "nothing arrives: reliability or durability may not match" if silent.last_arrival is None else "it stopped"
+        )
+        return f"{silent.topic} ({publishers} publisher{'s' if publishers > 1 else ''}, {ended})"
+
+    def _explain_stamps(self) -> str:
+        first = self._inputs[0]
+        apart = {each.topic: 1e-9 * (each.last_stamp_ns - first.last_stamp_ns) for each in self._inputs[1:]}
+        listed = ", ".join(f"{topic} {seconds:+.4f} s" for topic, seconds in apart.items())
+        allowed = f"within {self._tolerance:g} s" if self._tolerance > 0 else "equal (sync is exact)"
+        return (
+            f"all four topics arrive but no stamps match for {SILENT_AFTER_S:g} s; against {first.topic}, the last "
+            f"stamps are: {listed}; they must be {allowed}: use sync:=approximate with a larger sync_tolerance, or "
+            "cameras triggered together"
+        )

@@ -1,0 +1,161 @@
+"""What the node did: latencies by stage, rates, and what became of every set."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# The stages of a frame's way, in order; `infer` holds `backend`, the time inside the backend alone.
+STAGES = ("wait", "convert", "infer", "backend", "geometry", "publish")
+STAMP_TO_PUBLISH = "stamp_to_publish"
+
+# Why a set was not published. Anything else is `refused`.
+DROP_CAUSES = (
+    "superseded",
+    "no_subscriber",
+    "bad_image",
+    "bad_calibration",
+    "backend_error",
+    "refused",
+    "internal_error",
+    "shutdown",
+)
+
+# A stamp further off than this belongs to another clock (a bag without use_sim_time): no latency can be told from it.
+_SAME_CLOCK_S = (-1.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Of one stage over the window, s."""
+
+    p50: float
+    p95: float
+    max: float
+
+
+class Window:
+    """Values of the last ``seconds`` s."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._values: deque[tuple[float, float]] = deque()
+        self._began: float | None = None
+
+    def add(self, value: float, now: float) -> None:
+        """Takes one value at ``now`` (``time.monotonic()``, s)."""
+        if self._began is None:
+            self._began = now
+        self._values.append((now, value))
+        self._forget(now)
+
+    def rate(self, now: float) -> float:
+        """Values per second over the window, or since the first value where that is shorter."""
+        self._forget(now)
+        if self._began is None:
+            return 0.0
+        # Over less than a second, one value more or less would be most of the answer.
+        return len(self._values) / max(min(now - self._began, self._seconds), 1.0)
+
+    def percentiles(self, now: float) -> Percentiles | None:
+        """By nearest rank; None without a value."""
+        self._forget(now)
+        values = sorted(value for _, value in self._values)
+        if not values:
+            return None
+        rank = len(values) - 1
+        return Percentiles(values[math.ceil(0.5 * rank)], values[math.ceil(0.95 * rank)], values[-1])
+
+    def _forget(self, now: float) -> None:
+        while self._values and self._values[0][0] < now - self._seconds:
+            self._values.popleft()
+
+
+class Stopwatch:
+    """Sums time by stage; a lap is the time since the last one."""
+
+    def __init__(self, began: float) -> None:
+        self._last = began
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Adds the time since the last lap to ``stage``."""
+        now = time.monotonic()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+class Statistics:
+    """Counts and windows; safe to use from the executor and the inference thread.
+
+    Every set that is counted in ``sets`` ends as published or dropped, by exactly one cause.
+    """
+
+    def __init__(self, window: float) -> None:
+        self._lock = threading.Lock()
+        self._latencies = {stage: Window(window) for stage in (*STAGES, STAMP_TO_PUBLISH)}
+        self._input, self._output = Window(window), Window(window)
+        self._drops: Counter[str] = Counter()
+        self._sets = self._published = self._other_clock = 0
+
+    def count_set(self) -> None:
+        """A synchronised set came."""
+        with self._lock:
+            self._sets += 1
+            self._input.add(0.0, time.monotonic())
+
+    def count_drop(self, cause: str) -> None:
+        """A set will not be published."""
+        with self._lock:
+            self._drops[cause if cause in DROP_CAUSES else "refused"] += 1
+
+    def count_published(self, stages: dict[str, float], stamp_to_publish: float) -> None:
+        """A set was published: seconds by stage, and from the stamp of the left image to the last publication."""
+        now = time.monotonic()
+        with self._lock:
+            self._published += 1
+            self._output.add(0.0, now)
+            for stage, seconds in stages.items():
+                self._latencies[stage].add(seconds, now)
+            if _SAME_CLOCK_S[0] <= stamp_to_publish <= _SAME_CLOCK_S[1]:
+                self._latencies[STAMP_TO_PUBLISH].add(stamp_to_publish, now)
+            else:
+                self._other_clock += 1
+
+    @property
+    def published(self) -> int:
+        """Sets published so far."""
+        with self._lock:
+            return self._published
+
+    def dropped(self, causes: Iterable[str] = DROP_CAUSES) -> int:
+        """Sets dropped so far for any of ``causes``."""
+        with self._lock:
+            return sum(self._drops[cause] for cause in causes)
+
+    def values(self) -> dict[str, str]:
+        """Everything, by the key it has in the diagnostics: times in ms, rates in Hz, counts since the start."""
+        now = time.monotonic()
+        with self._lock:
+            table = {
+                "input_rate_hz": f"{self._input.rate(now):.2f}",
+                "output_rate_hz": f"{self._output.rate(now):.2f}",
+                "sets": str(self._sets),
+                "published": str(self._published),
+            }
+            table.update({f"dropped_{cause}": str(self._drops[cause]) for cause in DROP_CAUSES})
+            table["stamps_of_another_clock"] = str(self._other_clock)
+            for stage in (STAMP_TO_PUBLISH, *STAGES):
+                table.update(_latency_values(stage, self._latencies[stage].percentiles(now)))
+        return table
+
+
+def _latency_values(stage: str, percentiles: Percentiles | None) -> dict[str, str]:
+    if percentiles is None:
+        return {}
+    pairs = (("p50", percentiles.p50), ("p95", percentiles.p95), ("max", percentiles.max))
+    return {f"{stage}_{name}_ms": f"{1e3 * seconds:.2f}" for name, seconds in pairs}

@@ -1,0 +1,133 @@
+"""The four input topics, matched by their stamps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import message_filters
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+
+# Topic name and message type, in the order of the fields of StereoSet.
+INPUTS: tuple[tuple[str, type], ...] = (
+    ("left/image_rect", Image),
+    ("right/image_rect", Image),
+    ("left/camera_info", CameraInfo),
+    ("right/camera_info", CameraInfo),
+)
+
+# A step back beyond this is a clock that was set back or a bag that started again, not a message out of order.
+_CLOCK_JUMP_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class StereoSet:
+    """One message of each input topic, belonging together; ``arrived`` is ``time.monotonic()``, s."""
+
+    left: Image
+    right: Image
+    left_info: CameraInfo
+    right_info: CameraInfo
+    arrived: float = field(default_factory=time.monotonic)
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the left image, ns."""
+        return nanoseconds(self.left)
+
+
+def nanoseconds(message: Any) -> int:
+    """The stamp of a message with a header, ns."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+class InputTopic(message_filters.SimpleFilter):  # type: ignore[misc]  # not typed
+    """A subscription that counts, remembers its last message's stamp and arrival, and passes messages on.
+
+    Attributes:
+        topic: the name as in ``INPUTS``.
+        received: messages that came, those with a negative stamp included.
+        last_arrival: ``time.monotonic()`` of the last message, s, or None.
+        last_stamp_ns: its stamp, ns.
+    """
+
+    def __init__(self, node: Node, topic: str, message_type: type, on_clock_jump: Callable[[str], None]) -> None:
+        super().__init__()
+        self.topic = topic
+        self.received = 0
+        self.last_arrival: float | None = None
+        self.last_stamp_ns = 0
+        self._on_clock_jump = on_clock_jump
+        self.subscription = node.create_subscription(
+            message_type,
+            topic,
+            self._receive,
+            qos_profile_sensor_data,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _receive(self, message: Any) -> None:
+        self.received += 1
+        self.last_arrival = time.monotonic()
+        stamp_ns = nanoseconds(message)
+        # rclpy's Time refuses a negative stamp, inside message_filters while its lock is held for good.
+        if stamp_ns < 0:
+            return
+        self._note(stamp_ns)
+        self.signalMessage(message)
+
+    def _note(self, stamp_ns: int) -> None:
+        previous, self.last_stamp_ns = self.last_stamp_ns, stamp_ns
+        if stamp_ns < previous - _CLOCK_JUMP_NS:
+            self._on_clock_jump(self.topic)
+
+
+class StereoSynchroniser:
+    """Hands over sets of four messages, of one stamp (exact) or of stamps within a tolerance (approximate).
+
+    Args:
+        on_set: called on the executor's thread; it must not raise or wait.
+        on_clock_jump: told the topic whose stamps stepped back by more than a second.
+        tolerance: largest stamp difference, s; 0 = exact.
+        queue_size: messages kept per topic.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        on_set: Callable[[StereoSet], None],
+        on_clock_jump: Callable[[str], None],
+        *,
+        tolerance: float,
+        queue_size: int,
+    ) -> None:
+        self.sets = 0
+        self.tolerance = tolerance
+        self._on_set = on_set
+        self._on_clock_jump = on_clock_jump
+        self.inputs = tuple(InputTopic(node, name, kind, self._clock_jumped) for name, kind in INPUTS)
+        if tolerance > 0:
+            self._sync = message_filters.ApproximateTimeSynchronizer(self.inputs, queue_size, tolerance)
+        else:
+            self._sync = message_filters.TimeSynchronizer(self.inputs, queue_size)
+        self._sync.registerCallback(self._matched)
+
+    def unmatched(self) -> dict[str, int]:
+        """Per topic: messages that came, found no partners, and are not waiting for them any more."""
+        waiting = [len(queue) for queue in self._sync.queues]
+        return {topic.topic: max(topic.received - self.sets - count, 0) for topic, count in zip(self.inputs, waiting)}
+
+    def _matched(self, left: Image, right: Image, left_info: CameraInfo, right_info: CameraInfo) -> None:
+        self.sets += 1
+        self._on_set(StereoSet(left, right, left_info, right_info))
+
+    def _clock_jumped(self, topic: str) -> None:
+        # Messages of before the jump are the newest by stamp: they would crowd out every new one.
+        for queue in self._sync.queues:
+            queue.clear()
+        self._on_clock_jump(topic)
