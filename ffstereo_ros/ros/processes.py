@@ -1,0 +1,137 @@
+"""Processes of a private ROS graph: its own domain, this host only, the large-images transport, logs kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import ffstereo_ros
+from ffstereo_ros.errors import BackendError, InputFileError
+
+PROFILE = "fastdds_large_images.xml"
+
+# Domain d listens on UDP port 7400 + 250 d; above 101 these ports are in the range that Linux hands out to others.
+_FIRST_PORT, _PORTS_A_DOMAIN, _DOMAINS = 7400, 250, range(1, 102)
+_SECONDS_TO_END = 10.0
+
+
+def config_file(name: str) -> Path:
+    """A file of ``config/``: beside the package in a checkout, in the package's share folder once installed.
+
+    Raises:
+        InputFileError: it is in neither place.
+    """
+    beside = Path(ffstereo_ros.__file__).resolve().parents[1] / "config" / name
+    if beside.is_file():
+        return beside
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        installed = Path(get_package_share_directory("ffstereo_ros")) / "config" / name
+    except (ImportError, LookupError) as error:
+        raise InputFileError(f"config file {name}: neither in {beside.parent} nor installed: {error}") from error
+    if not installed.is_file():
+        raise InputFileError(f"config file {name}: neither in {beside.parent} nor in {installed.parent}")
+    return installed
+
+
+def transport_environment() -> dict[str, str]:
+    """The variables that give Fast DDS shared memory large enough for images, in Jazzy and in later releases."""
+    profile = str(config_file(PROFILE))
+    return {"FASTRTPS_DEFAULT_PROFILES_FILE": profile, "FASTDDS_DEFAULT_PROFILES_FILE": profile}
+
+
+@contextmanager
+def private_graph() -> Iterator[dict[str, str]]:
+    """The environment of a graph that nobody else on this host is in, held until the block ends.
+
+    Raises:
+        BackendError: no free domain.
+    """
+    for domain in _DOMAINS:
+        lock = _lock(domain)
+        if lock is not None:
+            with lock:
+                yield {
+                    **transport_environment(),
+                    "ROS_DOMAIN_ID": str(domain),
+                    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                }
+            return
+    raise BackendError(f"all ROS domains from {_DOMAINS[0]} to {_DOMAINS[-1]} are in use on this host: stop some nodes")
+
+
+def _lock(domain: int) -> socket.socket | None:
+    """A bound TCP socket that keeps other private graphs out, or None where the domain is in use."""
+    port = _FIRST_PORT + _PORTS_A_DOMAIN * domain
+    lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        lock.bind(("127.0.0.1", port))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("", port))
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+class ModuleProcess:
+    """``python -m MODULE`` in a session of its own, output in a file; it ends with the ``with`` block.
+
+    Args:
+        name: for people.
+        module: what to run.
+        arguments: its command line.
+        environment: added to this process's environment.
+        log: file for everything it prints.
+    """
+
+    def __init__(
+        self, name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.log = log
+        command = [sys.executable, "-m", module, *arguments]
+        # PYTHONUNBUFFERED: the log has to be complete when the process dies.
+        merged = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                command, env=merged, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def __enter__(self) -> ModuleProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> int:
+        """Asks it to end with SIGINT, then less kindly, and returns its exit status."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is not None:
+                break
+            self._process.send_signal(number)
+            try:
+                self._process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                continue
+        return self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines it printed."""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
