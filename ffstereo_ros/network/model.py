@@ -16,6 +16,7 @@ from ffstereo_ros.network.encoder import FeatureMaps, FeatureNetwork
 from ffstereo_ros.network.geometry_lookup import GeometryPyramid
 from ffstereo_ros.network.refinement import ChannelAttention, Context, ContextNetwork, SpatialAttention, UpdateBlock
 from ffstereo_ros.network.upsampling import convex_upsample
+from ffstereo_ros.network.validation import check_config
 
 SIZE_MULTIPLE = 32
 DISPARITY_MULTIPLE = 32  # quarter resolution, three halvings and the /4 patch: D must be a multiple of 8
@@ -38,7 +39,10 @@ class StereoOutput:
 
 
 class FastFoundationStereo(nn.Module):
-    """The network of a `NetworkConfig`; state-dict names and shapes are those of the published checkpoints."""
+    """The network of a `NetworkConfig`; state-dict names and shapes are those of the published checkpoints.
+
+    Raises `ParameterError` naming the slot for a config whose parts do not fit together.
+    """
 
     mean: Tensor
     std: Tensor
@@ -47,6 +51,7 @@ class FastFoundationStereo(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        check_config(config)
         self.config = config
         self.feature = FeatureNetwork(config.feature)
         self.stem_2 = build_block(config.stem_2)
