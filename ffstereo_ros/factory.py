@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ffstereo_ros.core.matcher import Backend, StereoMatcher
-from ffstereo_ros.errors import FFStereoError, MissingDependencyError
+from ffstereo_ros.errors import FFStereoError, MissingDependencyError, WeightsError
 from ffstereo_ros.params import BY_NAME, Value
+
+# The network that ships with the package: what runs when nobody names weights.
+DEFAULT_WEIGHTS = "mini"
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,41 @@ def create_matcher(settings: MatcherSettings) -> ReadyMatcher:
     return _ready(backend, settings, "auto: " + "; ".join(passed_over))
 
 
+def create_sgbm_matcher(max_disparity: int, *, scale: float = 1.0) -> ReadyMatcher:
+    """SGBM with any multiple of 16 px, finer than the parameter allows: to compare with figures published so.
+
+    Raises:
+        FFStereoError: OpenCV is missing, or the maximum is no multiple of 16 px.
+    """
+    _require("cv2", "opencv-python", "there is no alternative: OpenCV is required")
+    from ffstereo_ros.backends.sgbm import SgbmBackend
+
+    settings = MatcherSettings(backend="sgbm", scale=scale)
+    return _ready(SgbmBackend(max_disparity=max_disparity), settings, "as asked for")
+
+
 def _ready(backend: Backend, settings: MatcherSettings, why: str) -> ReadyMatcher:
     return ReadyMatcher(StereoMatcher(backend, scale=settings.scale), f"backend {backend.describe()} ({why})")
+
+
+def find_weights(weights: str) -> Path:
+    """The file of a path or of a name: shipped with the package, or in the user's cache; empty = the shipped one.
+
+    Raises:
+        WeightsError: there is no such file and no weights of that name.
+    """
+    known = {path.stem: path for path in (Path(__file__).parent / "weights").glob("*.safetensors")}
+    if weights in known:
+        return known[weights]
+    if not weights:
+        if DEFAULT_WEIGHTS in known:
+            return known[DEFAULT_WEIGHTS]
+        raise WeightsError("no network weights are installed; see `ffstereo weights list`, or use backend sgbm")
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        names = ", ".join(sorted(known)) or "none"
+        raise WeightsError(f"weights = {weights!r}: no such file, and not among the names that are here ({names})")
+    return path
 
 
 def _build_sgbm(settings: MatcherSettings) -> Backend:
@@ -78,7 +115,15 @@ def _build_sgbm(settings: MatcherSettings) -> Backend:
 
 def _build_torch(settings: MatcherSettings) -> Backend:
     _require("torch", "torch", "or use backend sgbm, which needs neither torch nor weights")
-    raise MissingDependencyError("the torch backend is not part of this version; use backend sgbm")
+    _require("safetensors", "safetensors", "or use backend sgbm, which needs no weights")
+    from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
+    from ffstereo_ros.backends.torch_device import choose_placement
+    from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+
+    placement = choose_placement(settings.device, settings.precision)
+    path = find_weights(settings.weights)
+    network = NetworkSettings(settings.iterations, settings.max_disparity, settings.hierarchical)
+    return TorchBackend(build_model(load_weights(path)), path.stem, placement, network)
 
 
 def _build_tensorrt(settings: MatcherSettings) -> Backend:

@@ -59,10 +59,24 @@ def match_hierarchical(
     model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int = 8, max_disparity: int = 192
 ) -> Tensor:
     """Match at half size, then refine that at full size: reaches disparities up to twice ``max_disparity``."""
+    start = coarse_disparity(model, left, right, iterations, max_disparity)
+    return match_padded(model, left, right, iterations, max_disparity, start)
+
+
+def hierarchical_start(
+    model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int, max_disparity: int
+) -> Tensor:
+    """The half-size answer as a start [B, 1, H/4, W/4] in quarter px, for images whose sides are multiples of 32."""
+    return _quarter(coarse_disparity(model, left, right, iterations, max_disparity), Margins(0, 0, 0, 0))
+
+
+def coarse_disparity(
+    model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int, max_disparity: int
+) -> Tensor:
+    """Match at half size; the answer [B, 1, H, W] is on the full image, in its px."""
     small = [F.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False) for image in (left, right)]
     coarse = match_padded(model, small[0], small[1], iterations, max_disparity)
-    start = 2 * F.interpolate(coarse, size=left.shape[-2:], mode="bilinear", align_corners=True)
-    return match_padded(model, left, right, iterations, max_disparity, start)
+    return 2 * F.interpolate(coarse, size=left.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def _quarter(start: Tensor, margins: Margins) -> Tensor:
