@@ -17,7 +17,7 @@ from ffstereo_ros.network.checkpoint.derive_layers import (
 )
 from ffstereo_ros.network.checkpoint.records import Record, printable
 from ffstereo_ros.network.config import EncoderStageConfig, FeatureConfig
-from ffstereo_ros.network.specs import ConvBlockSpec, ConvSpec, EncoderBlockSpec, SplitTransposeSpec
+from ffstereo_ros.network.specs import ConvBlockSpec, ConvSpec, EncoderBlockSpec, SkipJoinSpec, SplitTransposeSpec
 
 _EPS = 1e-6  # of every LayerNorm of timm's EdgeNeXt
 _LAYER_NORMS = ("LayerNorm", "LayerNorm2d", "LayerNormFp32", "LayerNorm2dFp32")
@@ -32,12 +32,21 @@ def feature_config(record: Record, where: str) -> FeatureConfig:
     if len(stem) != 2 or stem[0] is None or len(stages) != 4:
         refuse(where, f"has a stem of {len(stem)} layers and {len(stages)} stages, expected 2 and 4")
     _check_layer_norm(stem[1], f"{where}.stem.1")
-    joins = (
-        skip_join(required(record, n, where), f"{where}.{n}", 2) for n in ("deconv32_16", "deconv16_8", "deconv8_4")
+    return FeatureConfig(
+        stem=conv(stem[0], f"{where}.stem.0"),
+        stages=tuple(_stage(stage, f"{where}.stages.{i}") for i, stage in enumerate(stages)),
+        deconv32_16=_join(record, "deconv32_16", where),
+        deconv16_8=_join(record, "deconv16_8", where),
+        deconv8_4=_join(record, "deconv8_4", where),
+        conv4=_optional_conv(record, "conv4", where),
+        conv8=_optional_conv(record, "conv8", where),
+        conv16=_optional_conv(record, "conv16", where),
+        conv32=_optional_conv(record, "conv32", where),
     )
-    outputs = (_optional_conv(record, name, where) for name in ("conv4", "conv8", "conv16", "conv32"))
-    specs = tuple(_stage(stage, f"{where}.stages.{i}") for i, stage in enumerate(stages))
-    return FeatureConfig(conv(stem[0], f"{where}.stem.0"), specs, *joins, *outputs)
+
+
+def _join(record: Record, name: str, where: str) -> SkipJoinSpec:
+    return skip_join(required(record, name, where), f"{where}.{name}", 2)
 
 
 def _optional_conv(record: Record, name: str, where: str) -> ConvSpec | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ffstereo_ros.errors import FFStereoError, ParameterError, WeightsError
+from ffstereo_ros.errors import FFStereoError, WeightsError
 from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.network.model import FastFoundationStereo
@@ -67,11 +67,3 @@ def _refuse_any(names: list[str], verb: str, what: str) -> None:
     if names:
         first = ", ".join(printable(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
         raise WeightsError(f"{verb} {len(names)} {what}: {first}; damaged, or weights of another network")
-
-
-def config_from_dict(data: object) -> NetworkConfig:
-    """`NetworkConfig.from_dict` for data from a file: raises WeightsError naming the entry that is wrong."""
-    try:
-        return NetworkConfig.from_dict(data)  # type: ignore[arg-type]
-    except (ParameterError, TypeError, RecursionError) as error:
-        raise WeightsError(f"its network description is wrong: {printable(error, 300)}") from error

@@ -13,8 +13,9 @@ from ffstereo_ros.network.checkpoint.archive import CheckpointArchive
 from ffstereo_ros.network.checkpoint.derive import check_root, derive_config, read_normalize
 from ffstereo_ros.network.checkpoint.known import KnownCheckpoint, find_known, sha256_of
 from ffstereo_ros.network.checkpoint.matching import check_finite, check_names, expected_shapes
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
 from ffstereo_ros.network.checkpoint.records import Record, TensorRecord, state_dict
-from ffstereo_ros.network.checkpoint.store import LoadedWeights, WeightsMetadata
+from ffstereo_ros.network.checkpoint.store import LoadedWeights
 from ffstereo_ros.network.config import NetworkConfig
 
 UNKNOWN_LICENCE = "unknown: the terms of whoever published the checkpoint"

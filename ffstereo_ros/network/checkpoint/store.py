@@ -1,44 +1,30 @@
-"""Our weights file: safetensors whose metadata say everything that belongs to the weights.
+"""Our weights file: safetensors whose metadata (see `metadata`) say everything that belongs to the weights.
 
-Metadata entries: `format` (ffstereo_ros), `format_version`, `config` (NetworkConfig as JSON), `normalize` and
-`max_disparity` (px; repeated from the configuration for people), `name`, `licence`, `source`, `source_sha256`, and
-`extra` (JSON of strings, free). Tensors are float32 or float16; they are float32 once loaded.
+Tensors are stored as float32 or float16; they are float32 once loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ffstereo_ros.errors import WeightsError
-from ffstereo_ros.network.checkpoint.matching import check_finite, check_names, config_from_dict, expected_shapes
+from ffstereo_ros.network.checkpoint.matching import check_finite, check_names, expected_shapes
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, header, open_weights, parse_header
 from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.network.model import FastFoundationStereo
 
-FORMAT = "ffstereo_ros"
-FORMAT_VERSION = 1
-_HALF = (torch.float16, torch.bfloat16)
-
-
-@dataclass(frozen=True)
-class WeightsMetadata:
-    """Where weights come from and under which terms; `extra` holds whatever their maker wants to add."""
-
-    name: str
-    licence: str
-    source: str = ""
-    source_sha256: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
 @dataclass(frozen=True)
@@ -57,22 +43,13 @@ def load_weights(path: str | Path) -> LoadedWeights:
     """
     path = Path(path)
     try:
-        header, tensors = _read(path)
-        metadata, config = _parse(header)
+        entries, tensors = _read(path)
+        metadata, config = parse_header(entries)
         check_names(expected_shapes(config), {name: tuple(t.shape) for name, t in tensors.items()})
         check_finite(tensors)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return LoadedWeights(config, tensors, metadata)
-
-
-def read_metadata(path: str | Path) -> tuple[WeightsMetadata, NetworkConfig]:
-    """What a weights file says about itself, without reading its tensors. Raises WeightsError as `load_weights`."""
-    try:
-        with _open(Path(path)) as file:
-            return _parse(file.metadata() or {})
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
 
 
 def build_model(loaded: LoadedWeights) -> FastFoundationStereo:
@@ -92,7 +69,7 @@ def save_weights(path: str | Path, loaded: LoadedWeights, *, half: bool = False)
         check_names(expected_shapes(loaded.config), {name: tuple(t.shape) for name, t in loaded.tensors.items()})
         tensors = {name: _storable(t, half) for name, t in loaded.tensors.items()}
         check_finite(tensors)
-        _write(path, tensors, _header(loaded))
+        _write(path, tensors, header(loaded.metadata, loaded.config))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
 
@@ -102,28 +79,12 @@ def _storable(tensor: Tensor, half: bool) -> Tensor:
     return kept.to(torch.float16 if half else torch.float32) if kept.is_floating_point() else kept
 
 
-def _header(loaded: LoadedWeights) -> dict[str, str]:
-    config, metadata = loaded.config, loaded.metadata
-    return {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "name": metadata.name,
-        "licence": metadata.licence,
-        "source": metadata.source,
-        "source_sha256": metadata.source_sha256,
-        "normalize": str(config.volume.normalize).lower(),
-        "max_disparity": str(config.max_disparity),
-        "config": json.dumps(config.to_dict(), separators=(",", ":")),
-        "extra": json.dumps(dict(metadata.extra), sort_keys=True),
-    }
-
-
-def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], entries: dict[str, str]) -> None:
     """Write beside the target under a passing name, then rename: a reader never sees half a file."""
     passing = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, passing, metadata=header)
+        save_file(tensors, passing, metadata=entries)
         os.replace(passing, path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot be written ({printable(error)}); choose a writable folder with room") from error
@@ -132,46 +93,19 @@ def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> No
             passing.unlink(missing_ok=True)
 
 
-def _open(path: Path) -> safe_open:
-    if not path.is_file():
-        raise WeightsError("no such file; `ffstereo weights list` shows what is there")
-    if path.suffix in (".pth", ".pt"):
-        raise WeightsError("is a pickled checkpoint; make it safe first: ffstereo convert FILE.pth FILE.safetensors")
-    try:
-        return safe_open(path, framework="pt", device="cpu")
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"is no complete safetensors file ({printable(error, 80)}); download it again") from error
-
-
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    with _open(path) as file:
-        header = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-    return header, {n: t.float() if t.dtype in (*_HALF, torch.float64) else t for n, t in tensors.items()}
+    with open_weights(path, "pt") as file:
+        entries = file.metadata() or {}
+        try:
+            tensors = {name: _loaded(name, file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise WeightsError(f"its tensors cannot be read ({printable(error, 80)}); download it again") from error
+    return entries, tensors
 
 
-def _parse(header: Mapping[str, str]) -> tuple[WeightsMetadata, NetworkConfig]:
-    """Metadata and configuration out of the file's header, checked against each other."""
-    if header.get("format") != FORMAT:
-        raise WeightsError("is a safetensors file without this package's metadata; convert the original checkpoint")
-    if header.get("format_version") != str(FORMAT_VERSION):
-        raise WeightsError(
-            f"has format version {printable(header.get('format_version'), 20)}, this package reads {FORMAT_VERSION}; "
-            "convert the original checkpoint again"
-        )
-    config = config_from_dict(_json(header, "config"))
-    stated = (header.get("normalize"), header.get("max_disparity"))
-    if stated != (str(config.volume.normalize).lower(), str(config.max_disparity)):
-        raise WeightsError(f"says normalize and max_disparity {stated}, its network description says otherwise")
-    extra = _json(header, "extra") if "extra" in header else {}
-    if not isinstance(extra, dict):
-        raise WeightsError("metadata entry extra is not a JSON object")
-    texts = {name: header.get(name, "") for name in ("name", "licence", "source", "source_sha256")}
-    return WeightsMetadata(**texts, extra={str(k): str(v) for k, v in extra.items()}), config
-
-
-def _json(header: Mapping[str, str], entry: str) -> object:
-    try:
-        return json.loads(header[entry])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise WeightsError(f"metadata entry {entry} is missing or no JSON; convert the checkpoint again") from error
+def _loaded(name: str, tensor: Tensor) -> Tensor:
+    if tensor.dtype in _INTEGERS:
+        return tensor
+    if tensor.dtype not in _FLOATS:
+        raise WeightsError(f"tensor {printable(name)} is of type {tensor.dtype}, expected float16 or float32")
+    return tensor.float()
