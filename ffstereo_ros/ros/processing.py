@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from std_msgs.msg import Header
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
@@ -85,7 +86,7 @@ class FrameProcessor:
         self._log = log
         self._now_ns = now_ns
         self._alive = alive
-        self._told_nobody_listens = False
+        self._told_nobody_listens = self._told_no_confidence = False
 
     def process(self, stereo: StereoSet) -> None:
         """Publishes one set, or counts and says why not."""
@@ -100,7 +101,7 @@ class FrameProcessor:
                 self._statistics.count_drop("shutdown")
 
     def _drop(self, cause: str, error: Exception) -> None:
-        self._statistics.count_drop(cause)
+        self._statistics.count_drop(cause, str(error) or type(error).__name__)
         if cause == "internal_error":
             self._log.error(
                 f"frame dropped, a fault of this package: {type(error).__name__}: {error}; please report it"
@@ -112,7 +113,7 @@ class FrameProcessor:
         watch = Stopwatch(stereo.arrived)
         watch.lap("wait")
         wanted = self._out.wanted()
-        if not wanted:
+        if not wanted - {outputs.DEPTH_INFO}:  # the companion of a depth image that nobody wants
             self._nobody_listens()
             return
         frame = self._match(stereo, wanted, watch)
@@ -181,11 +182,18 @@ class FrameProcessor:
 
     def _publish_maps(self, frame: _Frame, watch: Stopwatch) -> None:
         header, result = frame.stereo.left.header, frame.result
-        if outputs.CONFIDENCE in frame.wanted and result.confidence is not None:
-            self._send(outputs.CONFIDENCE, messages.float_image(result.confidence, header), watch)
+        if outputs.CONFIDENCE in frame.wanted:
+            self._publish_confidence(result, header, watch)
         if outputs.COLOUR in frame.wanted:
             image = messages.colour_image(result.disparity, header, max_disparity=result.max_disparity)
             self._send(outputs.COLOUR, image, watch)
+
+    def _publish_confidence(self, result: StereoResult, header: Header, watch: Stopwatch) -> None:
+        if result.confidence is not None:
+            self._send(outputs.CONFIDENCE, messages.float_image(result.confidence, header), watch)
+        elif not self._told_no_confidence:
+            self._told_no_confidence = True
+            self._log.info(f"{outputs.CONFIDENCE} stays empty: backend {self._matcher.backend.name} gives none")
 
     def _send(self, topic: str, message: object, watch: Stopwatch) -> None:
         self._out.publish(topic, message)

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 # The stages of a frame's way, in order; `infer` holds `backend`, the time inside the backend alone.
@@ -101,6 +100,7 @@ class Statistics:
         self._input, self._output = Window(window), Window(window)
         self._drops: Counter[str] = Counter()
         self._sets = self._published = self._other_clock = 0
+        self._fault: tuple[float, str] | None = None
 
     def count_set(self) -> None:
         """A synchronised set came."""
@@ -108,10 +108,12 @@ class Statistics:
             self._sets += 1
             self._input.add(0.0, time.monotonic())
 
-    def count_drop(self, cause: str) -> None:
-        """A set will not be published."""
+    def count_drop(self, cause: str, fault: str = "") -> None:
+        """A set will not be published; ``fault`` says what was wrong with it, if anything was."""
         with self._lock:
             self._drops[cause if cause in DROP_CAUSES else "refused"] += 1
+            if fault:
+                self._fault = (time.monotonic(), fault)
 
     def count_published(self, stages: dict[str, float], stamp_to_publish: float) -> None:
         """A set was published: seconds by stage, and from the stamp of the left image to the last publication."""
@@ -132,10 +134,12 @@ class Statistics:
         with self._lock:
             return self._published
 
-    def dropped(self, causes: Iterable[str] = DROP_CAUSES) -> int:
-        """Sets dropped so far for any of ``causes``."""
+    def recent_fault(self, seconds: float) -> str | None:
+        """What was wrong with the last faulty set, if it came in the last ``seconds`` s."""
         with self._lock:
-            return sum(self._drops[cause] for cause in causes)
+            if self._fault is None or time.monotonic() - self._fault[0] > seconds:
+                return None
+            return self._fault[1]
 
     def values(self) -> dict[str, str]:
         """Everything, by the key it has in the diagnostics: times in ms, rates in Hz, counts since the start."""

@@ -23,6 +23,9 @@ from ffstereo_ros.ros.worker import InferenceWorker
 # Longest wait for a frame in work when the node is destroyed; launch kills after 10 s.
 _STOP_TIMEOUT_S = 8.0
 
+# A faulty frame keeps the diagnostics at WARN for so long.
+_FAULT_SHOWN_S = 3.0
+
 
 class NodeLog:
     """The node's logger with warnings and errors limited to one line of a kind in 10 s."""
@@ -114,13 +117,15 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is not typed
 
     def _report(self) -> None:
         self._tell_twin()
-        problem = self._silence.explain(time.monotonic(), self._last_set)
-        if problem:
-            self._log.warning(problem)
+        silence = self._silence.explain(time.monotonic(), self._last_set)
+        if silence:
+            # What follows the semicolon holds stamps, which differ every time.
+            self._log.warning(silence, kind=silence.partition(";")[0])
         values = self._statistics.values()
         values.update({f"received {each.topic}": str(each.received) for each in self._synchroniser.inputs})
         values.update({f"unsynchronised {name}": str(n) for name, n in self._synchroniser.unmatched().items()})
         summary = f"{values['output_rate_hz']} Hz out of {values['input_rate_hz']} Hz"
+        problem = silence or self._statistics.recent_fault(_FAULT_SHOWN_S)
         self._diagnostics.publish(problem, summary, values)
 
     def _tell_twin(self) -> None:
