@@ -71,7 +71,9 @@ class SgbmBackend:
         except cv2.error as error:
             raise BackendError(f"sgbm failed on a {left.shape[1]}x{left.shape[0]} px pair: {error}") from error
         disparity = fixed[:, self._max_disparity :].astype(np.float32) / np.float32(_FIXED_POINT)
-        disparity[disparity < 0] = np.nan
+        # At the lower end of the search no parabola can be fitted, and the end is what wrong matches fall to: of
+        # 13754 truth pixels answered 0 on eighteen public scenes 13749 are wrong by more than 2 px.
+        disparity[disparity <= 0] = np.nan
         return BackendAnswer(disparity)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from ffstereo_ros import __version__
 from ffstereo_ros.errors import FFStereoError
 
 # Each is a module of this package with add_parser(subparsers) and run(args) -> exit status; heavy imports stay in run.
-COMMANDS: tuple[str, ...] = ("infer",)
+COMMANDS: tuple[str, ...] = ("demo", "infer", "evaluate")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ffstereo_ros {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = importlib.import_module(f"ffstereo_ros.cli.{name}")
+        module = importlib.import_module(f"ffstereo_ros.cli.{name.replace('-', '_')}")
         module.add_parser(subparsers).set_defaults(run=module.run)
     return parser
 

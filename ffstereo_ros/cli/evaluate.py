@@ -1,0 +1,132 @@
+"""``ffstereo evaluate SCENES --output DIR``: every backend over every scene, figures and a report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
+from ffstereo_ros.errors import InputFileError, ParameterError
+from ffstereo_ros.evaluation.evaluator import Contender, EvaluatorSettings, evaluate
+from ffstereo_ros.evaluation.layouts import find_scenes
+from ffstereo_ros.evaluation.report import write_scene_report
+from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, write_csv, write_json
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Declares the command."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="error figures and a report over scenes with ground truth",
+        description="Matches every scene with every backend and writes metrics.json, metrics.csv and report.html. "
+        "Ctrl-C ends early and still writes them.",
+    )
+    parser.add_argument(
+        "scenes",
+        type=Path,
+        metavar="SCENES",
+        help="a scene, a folder of scenes, or a data set: left/right/disp.png, Middlebury, ETH3D, KITTI, Sintel, "
+        "SceneFlow",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--own-max-disparity",
+        action="store_true",
+        help="search each scene as far as its published bound, or else its truth's largest disparity + 1 px "
+        "(instead of --max-disparity; a multiple of 16 px for sgbm, of 32 px for the others)",
+    )
+    parser.add_argument("--repeats", type=int, default=1, help="matches per scene; times are their median (default 1)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N scenes")
+    parser.add_argument("--pictures", type=int, default=200, help="scenes with pictures in the report (default 200)")
+    parser.add_argument(
+        "--no-consistency", action="store_true", help="leave out the left-right check, which costs a second match"
+    )
+    add_contender_arguments(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command.
+
+    Returns:
+        0, or 1 if no scene gave a result, or 130 after Ctrl-C; the files are written in each case.
+
+    Raises:
+        FFStereoError: no scenes, a setting out of range, or no contender can run.
+    """
+    if args.repeats < 1 or (args.limit is not None and args.limit < 1):
+        raise ParameterError("--repeats and --limit: must be at least 1")
+    scenes = find_scenes(args.scenes)[: args.limit]
+    contenders = contenders_of(args)
+    output = make_output(args.output)
+    bound = None if args.own_max_disparity else args.max_disparity
+    settings = EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures)
+    results = Run(
+        source=str(args.scenes),
+        contenders=[ContenderResult(contender.label) for contender in contenders],
+        planned=len(scenes),
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=shlex.join(["ffstereo", *sys.argv[1:]]),
+    )
+    try:
+        evaluate(scenes, contenders, settings, results, _Progress(len(scenes), contenders).show)
+    except KeyboardInterrupt:
+        print("\ninterrupted: writing what there is", flush=True)
+    finally:
+        for contender in contenders:
+            contender.close()
+    write_all(results, output)
+    if not results.complete:
+        return 130
+    return 0 if any(not scene.failed for contender in results.contenders for scene in contender.scenes) else 1
+
+
+def make_output(output: Path) -> Path:
+    """Makes the folder for the results.
+
+    Raises:
+        InputFileError: it cannot be made or written to.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "metrics.json.partial").touch()
+    except OSError as error:
+        raise InputFileError(f"{output}: cannot be written to ({error.strerror}); choose another --output") from error
+    return output
+
+
+def write_all(results: Run, output: Path) -> None:
+    """The three files, and where they are."""
+    write_json(results.as_dict(), output / "metrics.json")
+    write_csv(results, output / "metrics.csv")
+    write_scene_report(results, output / "report.html")
+    for contender in results.contenders:
+        mean = contender.mean().get("all")
+        if mean:
+            print(
+                f"{contender.label}: mean over {len(contender.scenes)} scenes, all truth pixels: "
+                f"bad2 {mean['bad2']:.2f} %, D1 {mean['d1']:.2f} %, EPE {mean['epe']:.3f} px, "
+                f"density {mean['density']:.1f} %; p50 {contender.latency.as_dict()['p50_ms']:.0f} ms"
+            )
+    print(f"report: {output / 'report.html'}")
+
+
+class _Progress:
+    """A line for each scene and contender."""
+
+    def __init__(self, scenes: int, contenders: list[Contender]) -> None:
+        self._scenes, self._contenders = scenes, len(contenders)
+        self._shown = 0
+
+    def show(self, result: SceneResult, label: str) -> None:
+        """Prints one result."""
+        number = self._shown // self._contenders + 1
+        self._shown += 1
+        figures = result.figures().get("all")
+        text = f"failed: {result.failed}" if result.failed else f"{result.match_ms:.0f} ms"
+        if figures:
+            text += f", bad2 {figures['bad2']:.2f} %, EPE {figures['epe']:.3f} px"
+        print(f"[{number}/{self._scenes}] {result.scene} {label}: {text}", flush=True)

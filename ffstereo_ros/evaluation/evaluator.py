@@ -1,0 +1,206 @@
+"""Runs every contender over every scene and judges the answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.geometry import depth_from_disparity
+from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.evaluation.consistency import coverage, left_right_agreement, match_right, plane_residual
+from ffstereo_ros.evaluation.metrics import DepthByRange, count_disparity
+from ffstereo_ros.evaluation.pictures import disparity_picture, disparity_range, error_picture, photograph
+from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, Tile
+from ffstereo_ros.evaluation.scenes import Scene, SceneData
+from ffstereo_ros.evaluation.sparsification import Sparsification
+
+Float32Array = NDArray[np.float32]
+DEFAULT_MAX_DISPARITY = 192
+
+
+@dataclass
+class Contender:
+    """A method under test; builds its matchers when asked and keeps the last one.
+
+    Attributes:
+        label: what it is called in tables.
+        create: from a maximum disparity in px to a matcher and the line that describes it.
+        step: its maximum disparity must be a multiple of this, px.
+    """
+
+    label: str
+    create: Callable[[int], tuple[StereoMatcher, str]]
+    step: int = 32
+    _last: tuple[int, StereoMatcher, str] | None = field(default=None, repr=False)
+
+    def matcher(self, max_disparity: int) -> tuple[StereoMatcher, str]:
+        """The matcher for a maximum disparity in px, rounded up to ``step``.
+
+        Raises:
+            FFStereoError: it cannot run here, or not with this maximum.
+        """
+        wanted = -(-max_disparity // self.step) * self.step
+        if self._last is None or self._last[0] != wanted:
+            self.close()
+            self._last = (wanted, *self.create(wanted))
+        return self._last[1], self._last[2]
+
+    def close(self) -> None:
+        """Frees the matcher it keeps."""
+        if self._last is not None:
+            self._last[1].backend.close()
+            self._last = None
+
+
+@dataclass(frozen=True)
+class EvaluatorSettings:
+    """How scenes are run.
+
+    Attributes:
+        max_disparity: px, the same for every scene; None = each scene's own (published, or the truth's largest + 1).
+        repeats: matches of each scene; the first gives the answer, the median of all the time.
+        consistency: also match the right image, for the left-right agreement. Costs one more match.
+        pictures: scenes with pictures in the report; the others have figures only.
+    """
+
+    max_disparity: int | None = DEFAULT_MAX_DISPARITY
+    repeats: int = 1
+    consistency: bool = True
+    pictures: int = 200
+
+
+def evaluate(
+    scenes: Iterable[Scene],
+    contenders: list[Contender],
+    settings: EvaluatorSettings,
+    run: Run,
+    on_progress: Callable[[SceneResult, str], None],
+) -> None:
+    """Fills ``run`` scene by scene; whatever stops it, what is in there is valid.
+
+    Args:
+        on_progress: told each result and its contender's label.
+    """
+    results = {result.label: result for result in run.contenders}
+    for number, scene in enumerate(scenes):
+        strips = SceneStrip() if number < settings.pictures else None
+        data = _load(scene)
+        for contender in contenders:
+            result = _judge(scene, data, contender, settings, results[contender.label], strips)
+            results[contender.label].add(result)
+            on_progress(result, contender.label)
+        if strips is not None and strips.tiles:
+            run.tiles[scene.name] = strips.tiles
+    run.complete = True
+
+
+def own_max_disparity(scene: Scene, data: SceneData) -> int:
+    """The scene's published bound, else the truth's largest value + 1 px, else 192 px."""
+    if scene.max_disparity is not None:
+        return scene.max_disparity
+    if data.truth is not None and np.isfinite(data.truth).any():
+        return int(np.ceil(np.nanmax(data.truth) + 1))
+    return DEFAULT_MAX_DISPARITY
+
+
+@dataclass
+class SceneStrip:
+    """The pictures of one scene: left and truth once, then disparity and error of each contender."""
+
+    tiles: list[Tile] = field(default_factory=list)
+    limits: tuple[float, float] = (0.0, 1.0)
+
+    def add(self, label: str, data: SceneData, disparity: Float32Array) -> None:
+        """Adds a contender's answer ``[H, W]`` px."""
+        if not self.tiles:
+            self.limits = disparity_range(data.truth, disparity)
+            self.tiles.append(Tile("left image", photograph(data.left)))
+            if data.truth is not None:
+                self.tiles.append(Tile("truth", self._picture(data.truth)))
+        self.tiles.append(Tile(f"{label}: disparity", self._picture(disparity)))
+        if data.truth is not None:
+            self.tiles.append(Tile(f"{label}: error", error_picture(disparity, data.truth)))
+
+    def _picture(self, disparity: Float32Array) -> str:
+        return disparity_picture(disparity, low=self.limits[0], high=self.limits[1])
+
+
+def _load(scene: Scene) -> SceneData | str:
+    """The scene, or in one line why it cannot be read."""
+    try:
+        return scene.load()
+    except FFStereoError as error:
+        return str(error)
+
+
+def _judge(
+    scene: Scene,
+    data: SceneData | str,
+    contender: Contender,
+    settings: EvaluatorSettings,
+    so_far: ContenderResult,
+    strip: SceneStrip | None,
+) -> SceneResult:
+    """One scene by one contender; a refusal is a result too."""
+    result = SceneResult(scene.name, scene.group)
+    if isinstance(data, str):
+        result.failed = data
+        return result
+    result.height, result.width = data.left.shape[:2]
+    wanted = own_max_disparity(scene, data) if settings.max_disparity is None else settings.max_disparity
+    try:
+        matcher, so_far.description = contender.matcher(wanted)
+        answer = _timed_match(matcher, data, settings.repeats, result)
+        if settings.consistency:
+            backward = match_right(matcher, data.left, data.right)
+            result.consistency["left_right"] = left_right_agreement(answer.disparity, backward)
+    except FFStereoError as error:
+        result.failed = str(error)
+        return result
+    _fill(result, data, answer)
+    if strip is not None:
+        strip.add(contender.label, data, answer.disparity)
+    return result
+
+
+def _timed_match(matcher: StereoMatcher, data: SceneData, repeats: int, result: SceneResult) -> StereoResult:
+    times, inside = [], []
+    answer = None
+    for _ in range(max(repeats, 1)):
+        began = time.perf_counter()
+        latest = matcher.match(data.left, data.right)
+        times.append(time.perf_counter() - began)
+        inside.append(latest.infer_seconds)
+        answer = answer or latest
+    assert answer is not None
+    result.match_ms, result.infer_ms = 1000 * float(np.median(times)), 1000 * float(np.median(inside))
+    return answer
+
+
+def _fill(result: SceneResult, data: SceneData, answer: StereoResult) -> None:
+    disparity = answer.disparity
+    result.max_disparity = answer.max_disparity
+    result.negative_percent = 100.0 * answer.negative_fraction
+    result.note = data.camera_trouble
+    result.consistency |= {"coverage": coverage(disparity), "plane_px": plane_residual(disparity)}
+    if data.truth is None:
+        return
+    result.counts = count_disparity(disparity, data.truth)
+    if data.visible is not None:
+        result.visible = count_disparity(disparity, data.truth, data.visible)
+    if data.camera is not None:
+        result.depth = judge_depth(disparity, data.truth, data.camera)
+    if answer.confidence is not None:
+        result.confidence = Sparsification().add(disparity, data.truth, answer.confidence)
+
+
+def judge_depth(disparity: Float32Array, truth: Float32Array, camera: StereoCamera) -> DepthByRange:
+    """Depth errors of one frame: both disparities ``[H, W]`` px become depths by the same camera."""
+    depth, true_depth = depth_from_disparity(disparity, camera), depth_from_disparity(truth, camera)
+    return DepthByRange().add(depth, true_depth, disparity, truth)
