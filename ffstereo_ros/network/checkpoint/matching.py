@@ -1,4 +1,4 @@
-"""Whether tensors fit a configuration: names, shapes, types, finite numbers, and stages that fit each other."""
+"""Whether tensors fit a configuration: names, shapes, types, finite numbers."""
 
 from __future__ import annotations
 
@@ -12,32 +12,23 @@ from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.network.model import FastFoundationStereo
 
-_TRIAL_SIZE = 64  # px: two 32-px steps, so that a wrong upsampling factor shows
 _UNUSED_DTYPES = ("float32", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
 def outline(config: NetworkConfig) -> FastFoundationStereo:
-    """The network without numbers (torch's meta device), tried once so that stages that do not fit are found.
+    """The network without numbers (torch's meta device): costs no memory, whatever sizes the configuration claims.
 
-    Raises WeightsError naming what does not fit; costs no memory, whatever sizes the configuration claims.
+    Raises WeightsError naming the part of the configuration that does not fit the others.
     """
     for tensor in config.unused:
         if tensor.dtype not in _UNUSED_DTYPES:
             raise WeightsError(f"unused tensor {printable(tensor.name)} has type {printable(tensor.dtype)}")
     try:
         with torch.device("meta"):
-            model = FastFoundationStereo(config).eval()
-            image = torch.empty(1, 3, _TRIAL_SIZE, _TRIAL_SIZE)
-            with torch.inference_mode():
-                answer = model(image, image, iterations=1, max_disparity=32).disparity
-    except (FFStereoError, RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
-        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__, 160)
-        raise WeightsError(f"its stages do not fit each other ({reason}); this is another architecture") from error
-    if answer.shape != (1, 1, _TRIAL_SIZE, _TRIAL_SIZE):
-        raise WeightsError(
-            f"answers with shape {list(answer.shape)} to images of {_TRIAL_SIZE} px; another architecture"
-        )
-    return model
+            return FastFoundationStereo(config)
+    except (FFStereoError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
+        raise WeightsError(f"{reason}; this is another architecture than Fast-FoundationStereo") from error
 
 
 def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

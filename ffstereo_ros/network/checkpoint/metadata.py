@@ -1,8 +1,8 @@
 """What a weights file says about itself, in the metadata of its safetensors header; needs no torch.
 
-Entries: `format` (ffstereo_ros), `format_version`, `config` (NetworkConfig as JSON), `normalize` and `max_disparity` (in
-px; repeated from the configuration for people), `name`, `licence`, `source`, `source_sha256`, and `extra` (a JSON object
-of strings, free).
+Entries: `format` (ffstereo_ros), `format_version`, `config` (NetworkConfig as JSON), `normalize` and `max_disparity`
+(in px; repeated from the configuration for people), `name`, `licence`, `source`, `source_sha256`, and `extra` (a JSON
+object of strings, free).
 """
 
 from __future__ import annotations
