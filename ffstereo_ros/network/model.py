@@ -99,8 +99,9 @@ class FastFoundationStereo(nn.Module):
 
     def encode(self, left: Tensor, right: Tensor) -> tuple[FeatureMaps, Tensor, Tensor]:
         """Images [B, 3, H, W] in 0..255 -> left feature maps, right map at 1/4, half-resolution stem (left)."""
-        images = torch.cat((left, right)).to(self.mean.dtype)
-        images = (images / 255 - self.mean) / self.std
+        precise = torch.promote_types(self.mean.dtype, torch.float32)  # bfloat16 cannot hold image / 255
+        images = (torch.cat((left, right)).to(precise) / 255 - self.mean.to(precise)) / self.std.to(precise)
+        images = images.to(self.mean.dtype)
         maps = self.feature(images)
         B = left.shape[0]
         left_maps = FeatureMaps(*(feature[:B] for feature in maps))

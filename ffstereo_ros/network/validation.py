@@ -24,6 +24,13 @@ from ffstereo_ros.network.specs import ConvBlockSpec, ConvSpec, EncoderBlockSpec
 # Any multiples of 32 do, a different one per axis so that a swap shows; the volume has max_disparity / 4 = 16 entries.
 _HEIGHT, _WIDTH, _DISPARITIES = 64, 96, 16
 
+# The default branch each post slot takes the place of.
+REPLACED_SLOTS = {
+    "post32_to_16": ("conv3_up", "agg_0", "feature_att_up_16"),
+    "post16_to_8": ("conv2_up", "agg_1", "feature_att_up_8"),
+    "post8_to_4": ("conv_patch", "atts_4", "conv_out"),
+}
+
 
 def check_config(config: NetworkConfig) -> None:
     """Raise `ParameterError` naming the slot where widths, sizes or settings of a config do not fit together."""
@@ -102,6 +109,7 @@ def _volume_shape(config: NetworkConfig, x4: Shape) -> Shape:
 
 def _hourglass_shape(config: HourglassConfig, volume: Shape, x8: Shape, x16: Shape, x32: Shape) -> Shape:
     where = "cost_agg"
+    _check_replaced(config)
     conv1 = block_shape(config.conv1, volume, None, f"{where}.conv1")
     conv1 = block_shape(config.feature_att_8, conv1, x8, f"{where}.feature_att_8")
     conv2 = block_shape(config.conv2, conv1, None, f"{where}.conv2")
@@ -123,6 +131,14 @@ def _hourglass_shape(config: HourglassConfig, volume: Shape, x8: Shape, x16: Sha
         conv1 = block_shape(config.agg_1, conv1, None, f"{where}.agg_1")
         conv1 = block_shape(config.feature_att_up_8, conv1, x8, f"{where}.feature_att_up_8")
     return _top_shape(config, volume, block_shape(config.conv1_up, conv1, None, f"{where}.conv1_up"))
+
+
+def _check_replaced(config: HourglassConfig) -> None:
+    """A block that is never run would be trained and stored for nothing."""
+    for post, slots in REPLACED_SLOTS.items():
+        filled = [slot for slot in slots if getattr(config, slot) is not None]
+        replaced = getattr(config, post) is not None
+        expect(not (replaced and filled), f"cost_agg.{post}", f"takes the place of {', '.join(filled)}: empty those")
 
 
 def _top_shape(config: HourglassConfig, volume: Shape, up: Shape) -> Shape:
