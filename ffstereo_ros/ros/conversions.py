@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import CalibrationError, ImageError
+
+# For readers and mypy only: bags are evaluated by the same functions on machines without ROS.
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, Image
 
 Uint8Image = NDArray[np.uint8]
 
