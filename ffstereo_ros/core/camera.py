@@ -88,7 +88,7 @@ class StereoCamera:
             cx_left=float(left[0, 2]),
             cx_right=float(right[0, 2]),
             cy=float(left[1, 2]),
-            baseline=-float(right[0, 3] - left[0, 3]) / f,
+            baseline=float(left[0, 3] - right[0, 3]) / f,
         )
 
 

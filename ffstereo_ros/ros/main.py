@@ -24,10 +24,13 @@ def main(args: Sequence[str] | None = None) -> int:
         return _refuse(error)
     try:
         return _run()
-    except FFStereoError as error:
-        return _refuse(error)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except Exception as error:
+        # What ROS refuses (a QoS override, a name) is the user's input as much as a parameter; the rest is our fault.
+        if isinstance(error, FFStereoError) or type(error).__module__.startswith("rclpy"):
+            return _refuse(error)
+        raise
     finally:
         _shut_down()
 

@@ -12,7 +12,7 @@ SILENT_AFTER_S = 3.0
 class Input(Protocol):
     """What is asked of an input topic; see ``synchronisation.InputTopic``."""
 
-    topic: str
+    resolved: str
     last_arrival: float | None
     last_stamp_ns: int
 
@@ -22,7 +22,7 @@ class SilenceWatch:
 
     Args:
         inputs: the input topics.
-        publishers: number of publishers of a topic.
+        publishers: number of publishers of a resolved topic.
         tolerance: largest stamp difference that is matched, s; 0 = exact.
         now: ``time.monotonic()`` of the start, s.
     """
@@ -45,26 +45,29 @@ class SilenceWatch:
         if now - max(self._began, last_set or self._began) < SILENT_AFTER_S:
             return None
         silent = [each for each in self._inputs if now - (each.last_arrival or self._began) >= SILENT_AFTER_S]
-        if silent:
-            return f"no input for {SILENT_AFTER_S:g} s on " + ", ".join(self._describe(each) for each in silent)
-        return self._explain_stamps()
+        return self._explain_topics(silent) if silent else self._explain_stamps()
 
-    def _describe(self, silent: Input) -> str:
-        publishers = self._publishers(silent.topic)
-        if publishers == 0:
-            return f"{silent.topic} (no publisher: is the camera running and the topic remapped?)"
-        ended = (
-            "nothing arrives: reliability or durability may not match" if silent.last_arrival is None else "it stopped"
-        )
-        return f"{silent.topic} ({publishers} publisher{'s' if publishers > 1 else ''}, {ended})"
+    def _explain_topics(self, silent: Sequence[Input]) -> str:
+        topics_of: dict[str, list[str]] = {}
+        for each in silent:
+            topics_of.setdefault(self._reason(each), []).append(each.resolved)
+        reasons = (f"{', '.join(topics)}: {reason}" for reason, topics in topics_of.items())
+        return f"no input for {SILENT_AFTER_S:g} s from " + ". From ".join(reasons)
+
+    def _reason(self, silent: Input) -> str:
+        if self._publishers(silent.resolved) == 0:
+            return "nobody publishes it; is the camera running, and is the topic remapped to the camera's?"
+        if silent.last_arrival is None:
+            return "it has a publisher but nothing arrives; is the camera streaming, and does its QoS match?"
+        return "it has a publisher but stopped sending; is the camera stuck?"
 
     def _explain_stamps(self) -> str:
         first = self._inputs[0]
-        apart = {each.topic: 1e-9 * (each.last_stamp_ns - first.last_stamp_ns) for each in self._inputs[1:]}
-        listed = ", ".join(f"{topic} {seconds:+.4f} s" for topic, seconds in apart.items())
+        apart = [(each.resolved, 1e-9 * (each.last_stamp_ns - first.last_stamp_ns)) for each in self._inputs[1:]]
         allowed = f"within {self._tolerance:g} s" if self._tolerance > 0 else "equal (sync is exact)"
         return (
-            f"all four topics arrive but no stamps match for {SILENT_AFTER_S:g} s; against {first.topic}, the last "
-            f"stamps are: {listed}; they must be {allowed}: use sync:=approximate with a larger sync_tolerance, or "
-            "cameras triggered together"
+            f"all four topics arrive but no stamps match for {SILENT_AFTER_S:g} s; the last stamps, against "
+            f"{first.resolved}: {', '.join(f'{topic} {seconds:+.4f} s' for topic, seconds in apart)}. "
+            f"They must be {allowed}: "
+            "use sync:=approximate with a larger sync_tolerance, or cameras triggered together"
         )

@@ -51,6 +51,7 @@ class InputTopic(message_filters.SimpleFilter):  # type: ignore[misc]  # not typ
 
     Attributes:
         topic: the name as in ``INPUTS``.
+        resolved: the same with namespace and remapping applied.
         received: messages that came, those with a negative stamp included.
         last_arrival: ``time.monotonic()`` of the last message, s, or None.
         last_stamp_ns: its stamp, ns.
@@ -70,6 +71,7 @@ class InputTopic(message_filters.SimpleFilter):  # type: ignore[misc]  # not typ
             qos_profile_sensor_data,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
+        self.resolved: str = self.subscription.topic_name
 
     def _receive(self, message: Any) -> None:
         self.received += 1

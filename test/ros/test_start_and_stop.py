@@ -1,0 +1,100 @@
+"""How the node starts, refuses to start, explains its silence, and ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import wait_for_exit
+from ros_rig import Rig, good_frame
+
+from ffstereo_ros.ros.processes import ModuleProcess
+
+StartNode = Callable[..., ModuleProcess]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("-p", "scale:=9.0"), "stereo_node: scale = 9.0: allowed is 0.125 to 4 (default 1.0)"),
+        (("-p", "sync:=sometimes"), "stereo_node: sync = 'sometimes': allowed is exact, approximate (default 'exact')"),
+        (("-p", "max_disparity:=100"), "allowed is 32 to 416 px in steps of 32"),
+        (("-p", "iterations:=many"), "iterations = 'many': a int is needed"),
+        (("--params-file", "/no/such/file.yaml"), "/no/such/file.yaml"),
+        (("-p", "qos_overrides./points2.publisher.depth:=-3"), "QoS"),
+        (("-r", "__node:=a b"), "a b"),
+    ],
+)
+def test_a_refusal_is_one_line_and_status_1(arguments: tuple[str, ...], line: str, start_node: StartNode) -> None:
+    node = start_node(*arguments, watched=False)
+    assert wait_for_exit(node) == 1
+    last = node.tail(1)
+    assert last.startswith("stereo_node: ")
+    assert line in last
+    assert "Traceback" not in node.tail(100)
+
+
+def test_an_int_is_taken_for_a_float_parameter(rig: Rig, start_node: StartNode) -> None:
+    start_node("-p", "scale:=1")
+    rig.spin_until(lambda: "sets" in rig.status, what="diagnostics")
+
+
+def test_a_second_node_of_the_same_name_is_told(rig: Rig, start_node: StartNode) -> None:
+    nodes = start_node(), start_node()
+    rig.spin_until(lambda: all("another node is called /stereo_node" in each.tail() for each in nodes), what="warnings")
+
+
+def test_a_silent_camera_is_named(rig: Rig, start_node: StartNode) -> None:
+    node = start_node()
+    frame = good_frame(silent=("right/image_rect",))
+    with rig.sending(lambda: rig.send(frame)):
+        rig.spin_until(
+            lambda: "from /right/image_rect: it has a publisher but nothing arrives" in node.tail(),
+            10,
+            "the silent topic",
+        )
+    assert "left/image_rect" not in node.tail(1)
+    rig.spin_until(lambda: rig.status["level"] == str(b"\x01"), what="level WARN")
+
+
+def test_a_missing_camera_is_told_before_any_frame(rig: Rig, start_node: StartNode) -> None:
+    node = start_node("-r", "__ns:=/head", "-r", "left/image_rect:=cam/left")
+    line = (
+        "/head/cam/left, /head/right/image_rect, /head/left/camera_info, /head/right/camera_info: nobody publishes it"
+    )
+    rig.spin_until(lambda: line in node.tail(), 10, "the topics without publisher")
+
+
+def test_stamps_that_never_meet_are_explained_once(rig: Rig, start_node: StartNode) -> None:
+    node = start_node()
+    frame = good_frame(stamps=(0, 20_000_000, 0, 20_000_000))
+    with rig.sending(lambda: rig.send(frame)):
+        rig.spin_until(lambda: "no stamps match" in node.tail(), 10, "the explanation")
+        rig.spin_for(2.5)
+    assert node.tail(50).count("no stamps match") == 1
+    assert "/right/image_rect +0.0200 s" in node.tail()
+    assert "sync:=approximate" in node.tail()
+    assert int(rig.status["unsynchronised left/image_rect"]) > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(number: int, rig: Rig, start_node: StartNode) -> None:
+    node = start_node("-p", "max_disparity:=384")
+    rig.listen("disparity")
+    rig.spin_until(rig.connected, what="the node's topics")
+    frame = good_frame(3000, 2000)
+
+    def in_work() -> bool:
+        dropped = sum(int(value) for key, value in rig.status.items() if key.startswith("dropped_"))
+        return int(rig.status.get("sets", 0)) > int(rig.status.get("published", 0)) + dropped
+
+    with rig.sending(lambda: rig.send(frame), period=1.0):
+        rig.spin_until(in_work, what="a frame in work")
+    began = time.monotonic()
+    node._process.send_signal(number)
+    assert wait_for_exit(node) == 0, node.tail(40)
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in node.tail(100)
+    assert "rror" not in node.tail(100)
