@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 def groupwise_correlation(left: Tensor, right: Tensor, groups: int, disparities: int, normalize: bool) -> Tensor:
-    """Group-wise correlation: features [B, C, H, W] -> [B, G, D, H, W], the sum over the C / G channels of each group.
+    """Group-wise correlation: [B, C, H, W], W >= 2 -> [B, G, D, H, W], the sum over the C / G channels of each group.
 
     With ``normalize`` the features are first divided by their L2 norm within the group (cosine similarity; eps 1e-12).
     One matrix product per image row correlates all pairs (x, x'); the wanted band x' = x - d is then a skewed view of
