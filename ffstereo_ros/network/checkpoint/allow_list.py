@@ -45,7 +45,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (r"types", "NoneType"),
         (r"argparse", "Namespace"),
         (r"collections", "OrderedDict defaultdict"),
-        (r"__builtin__|builtins", "dict list set frozenset tuple int long float bool str unicode bytes object"),
+        (r"builtins", "dict list set frozenset tuple int float bool str bytes object"),
         (r"torch", "Size device"),
         (r"torch\._utils", "_rebuild_tensor_v2 _rebuild_parameter"),
     )

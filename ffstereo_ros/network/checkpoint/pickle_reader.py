@@ -8,6 +8,7 @@ refused by its name.
 from __future__ import annotations
 
 import pickletools
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -88,7 +89,7 @@ class _Interpreter:
             elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
                 self._remember(argument)
             elif name in ("BINGET", "LONG_BINGET", "GET"):
-                self.stack.append(self.memo[argument])
+                self._recall(argument)
             elif name in ("GLOBAL", "INST"):
                 self.stack.append(_reference(*argument.split(" ", 1)))
             elif name == "STOP":
@@ -122,6 +123,11 @@ class _Interpreter:
         if self.stack[-1] is _MARK:
             raise ValueError("a mark cannot be remembered")
         self.memo[index] = self.stack[-1]
+
+    def _recall(self, index: int) -> None:
+        if index not in self.memo:
+            raise ValueError(f"entry {index} was never remembered")
+        self.stack.append(self.memo[index])
 
     def _extend(self, values: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
@@ -177,8 +183,12 @@ def _pairs(values: list[Any]) -> dict[Any, Any]:
 
 
 def _reference(module: Any, name: Any) -> ClassReference:
+    """A name, by its Python 3 spelling (pickles of protocol 2 name `__builtin__`), if it is on the allow-list."""
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise TypeError("a class without a name")
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     path = f"{module}.{name}"
-    if not isinstance(module, str) or not isinstance(name, str) or not is_allowed(module, name):
+    if not is_allowed(module, name):
         hint = (
             "only the EdgeNeXt feature network is supported"
             if path.startswith("timm.models.")
