@@ -26,7 +26,16 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed", "weights/*", "kernels/*.cu", "kernels/*/*.cu", "evaluation/*.j2"]},
+    package_data={
+        PACKAGE: [
+            "py.typed",
+            "weights/*.safetensors",
+            "weights/*.md",
+            "evaluation/*.j2",
+            "kernels/*.cuh",
+            "kernels/*/*.cu*",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

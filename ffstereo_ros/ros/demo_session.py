@@ -146,7 +146,7 @@ def unpack(messages: dict[str, Recorded], camera: StereoCamera) -> Published:
     values = _pixels(disparity.image)
     # DisparityImage holds d + cx_right - cx_left, so that Z = f T / d; below min_disparity is unknown.
     raw = np.where(values >= np.float32(disparity.min_disparity), values - np.float32(camera.cx_offset), np.nan)
-    points = read_points(cloud, field_names=("x", "y", "z", "rgb"), reshape_organized_cloud=True)
+    points = read_points(cloud, field_names=("x", "y", "z", "rgb")).reshape(cloud.height, cloud.width)
     packed = np.ascontiguousarray(points["rgb"]).view(np.uint32)
     return Published(
         disparity=raw.astype(np.float32),
