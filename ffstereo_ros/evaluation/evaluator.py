@@ -111,15 +111,20 @@ def own_max_disparity(scene: Scene, data: SceneData) -> int:
 
 @dataclass
 class SceneStrip:
-    """The pictures of one scene: left and truth once, then disparity and error of each contender."""
+    """The pictures of one scene: left and truth once, then disparity and error of each contender.
 
+    Attributes:
+        limits: of the colours, px; None = taken from the first disparity.
+        tiles: the pictures so far.
+    """
+
+    limits: tuple[float, float] | None = None
     tiles: list[Tile] = field(default_factory=list)
-    limits: tuple[float, float] = (0.0, 1.0)
 
     def add(self, label: str, data: SceneData, disparity: Float32Array) -> None:
         """Adds a contender's answer ``[H, W]`` px."""
         if not self.tiles:
-            self.limits = disparity_range(data.truth, disparity)
+            self.limits = self.limits or disparity_range(data.truth, disparity)
             self.tiles.append(Tile("left image", photograph(data.left)))
             if data.truth is not None:
                 self.tiles.append(Tile("truth", self._picture(data.truth)))
@@ -128,7 +133,8 @@ class SceneStrip:
             self.tiles.append(Tile(f"{label}: error", error_picture(disparity, data.truth)))
 
     def _picture(self, disparity: Float32Array) -> str:
-        return disparity_picture(disparity, low=self.limits[0], high=self.limits[1])
+        low, high = self.limits or disparity_range(disparity)
+        return disparity_picture(disparity, low=low, high=high)
 
 
 def _load(scene: Scene) -> SceneData | str:

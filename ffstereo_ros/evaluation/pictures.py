@@ -75,10 +75,10 @@ def error_picture(disparity: Float32Array, truth: Float32Array) -> str:
 
 
 def disparity_range(*disparities: Float32Array | None) -> tuple[float, float]:
-    """Common colour limits, px: the 1st and 99th percentile of the first of them that holds a value."""
+    """Common colour limits, px: the 2nd and 97th percentile of the first of them that holds a value."""
     for disparity in disparities:
         if disparity is not None and np.isfinite(disparity).any():
-            low, high = np.nanpercentile(disparity, (1, 99))
+            low, high = np.nanpercentile(disparity, (2, 97))
             return float(low), float(max(high, low + 1.0))
     return 0.0, 1.0
 

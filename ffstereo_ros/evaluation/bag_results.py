@@ -1,0 +1,119 @@
+"""What a run over a recording found, and its table of frames."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from ffstereo_ros.evaluation.bag_frames import StreamCounts
+from ffstereo_ros.evaluation.metrics import DepthByRange, DisparityCounts
+from ffstereo_ros.evaluation.page import Strip
+from ffstereo_ros.evaluation.results import DEFINITIONS
+from ffstereo_ros.evaluation.series import Series
+from ffstereo_ros.evaluation.sparsification import Sparsification
+from ffstereo_ros.evaluation.timing import LatencyHistogram, machine
+
+SERIES = ("coverage", "left_right", "plane_px", "flicker_px", "jumps", "bad2", "epe", "match_ms")
+
+
+@dataclass
+class BagRun:
+    """What a recording showed.
+
+    Attributes:
+        source, backend, truth: the bag, the matcher's description, and the topic judged against (empty: none).
+        planned: left images in the bag.
+        stream: pairs, partners missing, frames refused by the decoder or the backend.
+        latency: of the matches.
+        counts, depth, confidence: against the truth, over all frames.
+        truth_frames: frames that had one.
+        series: each of ``SERIES`` over time.
+        strips: pictures of a few frames.
+        notes: what the reader should know.
+        seconds: of the bag that were covered.
+        complete: False where it was interrupted.
+    """
+
+    source: str
+    backend: str = ""
+    truth: str = ""
+    planned: int = 0
+    stream: StreamCounts = field(default_factory=StreamCounts)
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    counts: DisparityCounts = field(default_factory=DisparityCounts)
+    depth: DepthByRange = field(default_factory=DepthByRange)
+    confidence: Sparsification = field(default_factory=Sparsification)
+    truth_frames: int = 0
+    series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in SERIES})
+    strips: list[Strip] = field(default_factory=list)
+    notes: set[str] = field(default_factory=set)
+    negative_percent: Series = field(default_factory=Series)
+    seconds: float = 0.0
+    complete: bool = False
+    started: str = ""
+    command: str = ""
+    result_bag: str = ""
+
+    def note(self, text: str) -> None:
+        """Keeps a note for the report; at most 20 are told apart."""
+        if text and len(self.notes) < 20:
+            self.notes.add(text)
+
+    @property
+    def frames(self) -> int:
+        """Frames that were matched."""
+        return self.latency.frames
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        entry: dict[str, Any] = {
+            "format": 1,
+            "complete": self.complete,
+            "source": self.source,
+            "backend": self.backend,
+            "command": self.command,
+            "started": self.started,
+            "result_bag": self.result_bag,
+            "machine": machine(),
+            "definitions": DEFINITIONS,
+            "frames": self.frames,
+            "left_images": self.planned,
+            "left_without_right": self.stream.unpaired_left,
+            "right_without_left": self.stream.unpaired_right,
+            "refused": self.stream.refused,
+            "seconds": self.seconds,
+            "latency": self.latency.as_dict(),
+            "consistency": {name: self.series[name].mean for name in SERIES[:5]},
+            "negative_percent": self.negative_percent.mean,
+            "notes": sorted(self.notes),
+        }
+        return {**entry, **self._against_truth()} if self.truth_frames else entry
+
+    def _against_truth(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "truth": self.truth,
+            "truth_frames": self.truth_frames,
+            "truth_pixels": self.counts.pixels,
+            "all": self.counts.over_all(),
+            "answered": self.counts.over_answered(),
+        }
+        if self.depth.pixels.sum():
+            found |= {"depth": self.depth.overall(), "depth_by_range": self.depth.by_range()}
+        if self.confidence.frames:
+            found["confidence"] = self.confidence.as_dict()
+        return found
+
+
+class FrameTable:
+    """``frames.csv``: a row a frame, written as it comes."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file)
+        self._writer.writerow(["stamp_ns", *SERIES])
+
+    def add(self, stamp: int, row: dict[str, float]) -> None:
+        """Writes one row; unknown is empty."""
+        values = (row.get(name, math.nan) for name in SERIES)
+        self._writer.writerow([stamp, *(f"{value:.5g}" if math.isfinite(value) else "" for value in values)])

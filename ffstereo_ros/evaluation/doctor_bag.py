@@ -1,0 +1,149 @@
+"""Is this recording fit for stereo: topics, stamps, rate, QoS, calibration, and the pair in a few of its frames?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.evaluation.bag_frames import Decoders, FrameStream, StereoFrame, stamp_of
+from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
+from ffstereo_ros.evaluation.doctor_pair import check_pair
+from ffstereo_ros.evaluation.findings import Finding
+
+# A minute of 30 Hz shows what is wrong with a driver; more would make a long bag wait.
+_STAMPS, _FRAMES = 1800, 5
+
+
+@dataclass
+class Stamps:
+    """Header stamps of one topic, ns, in the order they came."""
+
+    left: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+
+
+def check_bag(bag: Bag, decoders: Decoders, *, max_disparity: float, left: str = "", right: str = "") -> list[Finding]:
+    """All findings about an open bag.
+
+    Raises:
+        InputFileError: the bag is damaged, or a named topic is not in it.
+    """
+    try:
+        topics = find_topics(bag.types, left=left, right=right)
+    except FFStereoError as error:
+        return [Finding("bad", "topics", str(error))]
+    stamps = _stamps(bag, topics)
+    return [
+        *_topics(bag, topics),
+        *judge_stamps(stamps),
+        *_qos(bag, topics),
+        *_frames(bag, topics, decoders, stamps, max_disparity),
+    ]
+
+
+def _topics(bag: Bag, topics: StereoTopics) -> list[Finding]:
+    counts = ", ".join(f"{bag.count(name)} on {name}" for name in (topics.left, topics.right))
+    findings = [Finding("ok", "topics", f"{counts}; {bag.seconds:.1f} s")]
+    if not (topics.left_info and topics.right_info):
+        missing = " and ".join(
+            side for side, name in (("left", topics.left_info), ("right", topics.right_info)) if not name
+        )
+        remedy = "record camera_info beside each image: without it there is no depth"
+        findings.append(Finding("bad", "topics", f"no camera_info for the {missing} camera", remedy))
+    if "rect" not in topics.left:
+        remedy = "rectify first (image_proc) unless the camera does so itself; the line 'rows' tells"
+        findings.append(Finding("note", "topics", f"{topics.left} does not say that it is rectified", remedy))
+    return findings
+
+
+def _stamps(bag: Bag, topics: StereoTopics) -> Stamps:
+    stamps = Stamps()
+    for topic, _, message in bag.messages(topics.left, topics.right):
+        (stamps.left if topic == topics.left else stamps.right).append(stamp_of(message))
+        if len(stamps.left) >= _STAMPS:
+            break
+    return stamps
+
+
+def judge_stamps(stamps: Stamps) -> list[Finding]:
+    """Are the cameras synchronised, at what rate do they run, and is anything missing?"""
+    if not stamps.left or not stamps.right:
+        silent = "left" if not stamps.left else "right"
+        return [Finding("bad", "sync", f"no {silent} image came", "check that camera and its topic name")]
+    left, right = np.array(stamps.left), np.array(stamps.right)
+    return [_sync(left, right), *_rate(left)]
+
+
+def _sync(left: NDArray[np.int64], right: NDArray[np.int64]) -> Finding:
+    ordered = np.sort(right)
+    after = np.clip(np.searchsorted(ordered, left), 0, ordered.size - 1)
+    before = np.clip(after - 1, 0, None)
+    gap = np.minimum(np.abs(ordered[after] - left), np.abs(ordered[before] - left)) / 1e6
+    exact = 100.0 * float((gap == 0).mean())
+    typical, worst = float(np.median(gap)), float(np.percentile(gap, 95))
+    text = f"{exact:.1f} % of left images have a right one of the same stamp"
+    if exact >= 99:
+        return Finding("ok", "sync", text)
+    text += f"; the others are {typical:.2f} ms off (median over all), {worst:.2f} ms at 95 %"
+    if exact >= 80:
+        return Finding("warn", "sync", text, "frames are lost on the way: see transport and qos")
+    if worst <= 2.0:
+        remedy = f"use sync:=approximate with sync_tolerance:={max(worst / 500, 0.001):.3f}"
+        return Finding("warn", "sync", text, remedy)
+    return Finding("bad", "sync", text, "the cameras are not triggered together: moving things get a wrong depth")
+
+
+def _rate(left: NDArray[np.int64]) -> list[Finding]:
+    if left.size < 3:
+        return []
+    steps = np.diff(left) / 1e9
+    if (steps <= 0).any():
+        return [Finding("bad", "rate", f"{int((steps <= 0).sum())} stamps do not rise", "check the driver's clock")]
+    period = float(np.median(steps))
+    missing = int(np.rint(steps / period - 1).clip(min=0).sum())
+    text = f"{1 / period:.1f} Hz, {missing} frames missing of {left.size + missing}"
+    if missing > 0.02 * left.size:
+        return [Finding("warn", "rate", text, "frames are lost before the recording: see transport and qos")]
+    return [Finding("ok", "rate", text)]
+
+
+def _qos(bag: Bag, topics: StereoTopics) -> list[Finding]:
+    offered = {name: bag.qos(name) for name in (topics.left, topics.right)}
+    texts = [f"{name} {', '.join(profiles)}" for name, profiles in offered.items() if profiles]
+    return [Finding("note", "qos", "recorded as " + "; ".join(texts))] if texts else []
+
+
+def _frames(bag: Bag, topics: StereoTopics, decoders: Decoders, stamps: Stamps, max_disparity: float) -> list[Finding]:
+    """Looks at a few pairs, spread over the part that was read."""
+    stream = FrameStream(bag, topics, decoders, tolerance=0.1)
+    every = max(1, len(stamps.left) // _FRAMES)
+    chosen: list[StereoFrame] = []
+    cameras = set()
+    for number, frame in enumerate(stream):
+        cameras.add(frame.camera)
+        if number % every == 0:
+            chosen.append(frame)
+        if len(chosen) == _FRAMES:
+            break
+    if not chosen:
+        reasons = "; ".join(stream.counts.refused) or "no left image met a right one within 0.1 s"
+        return [Finding("bad", "images", f"no pair could be used: {reasons}")]
+    findings = []
+    if len(cameras) > 1:
+        findings.append(
+            Finding("note", "calibration", f"camera_info changes within the bag ({len(cameras)} different)")
+        )
+    if chosen[0].camera_trouble and topics.left_info and topics.right_info:
+        findings.append(Finding("bad", "calibration", chosen[0].camera_trouble))
+    same_size = [frame for frame in chosen if frame.left.shape == chosen[0].left.shape]
+    pairs = [(frame.left, frame.right) for frame in same_size]
+    return findings + check_pair(pairs, chosen[0].camera, max_disparity=max_disparity)
+
+
+def is_bag(path: Any) -> bool:
+    """A bag folder (with ``metadata.yaml``) or a file of one."""
+    return path.suffix in (".mcap", ".db3", ".bag") or (path / "metadata.yaml").is_file()
