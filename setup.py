@@ -52,8 +52,10 @@ setup(
         "tensorrt": ["tensorrt>=10.0"],
         "weights": ["huggingface-hub>=0.25"],
         "evaluation": ["jinja2>=3.0", "matplotlib>=3.7", "rosbags>=0.10"],
+        "training": ["tqdm>=4.60", "matplotlib>=3.7"],
+        "export": ["onnx>=1.16", "onnxscript>=0.1"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.7", "rosbags>=0.10"],
-        "test": ["pytest>=7.4", "hypothesis>=6.80"],
+        "test": ["pytest>=7.4", "hypothesis>=6.80", "onnxruntime>=1.17"],
         "check": ["ruff", "mypy"],
     },
     entry_points={
