@@ -1,0 +1,79 @@
+"""Batches cut from a user's own pairs with disparity, for fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.evaluation.layouts import find_scenes
+from ffstereo_ros.evaluation.scenes import SceneData
+from ffstereo_ros.training.generated import Batch
+from ffstereo_ros.training.scenes.camera import draw_cameras
+from ffstereo_ros.training.scenes.draw import Draw
+from ffstereo_ros.training.settings import CropPlan
+
+
+class FolderBatches(IterableDataset[Batch]):
+    """Random crops of the pairs in ``folder`` (any layout ``ffstereo evaluate`` reads), each under new camera faults.
+
+    Raises:
+        InputFileError: no pair there has a disparity.
+    """
+
+    def __init__(self, folder: Path, seed: int, crops: tuple[CropPlan, ...], first: int = 0) -> None:
+        self._scenes = [scene for scene in find_scenes(folder) if scene.truth is not None]
+        if not self._scenes:
+            raise InputFileError(f"{folder}: no pair with a disparity found; see the README for the folder layouts")
+        self._seed, self._crops, self._first = seed, crops, first
+
+    def __iter__(self) -> Iterator[Batch]:
+        torch.set_num_threads(1)
+        worker = get_worker_info()
+        place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        number = self._first + place
+        while True:
+            draw = Draw(self._seed * 1_000_003 + number)
+            plan = draw.choice(self._crops, [crop.weight for crop in self._crops])
+            parts = [cut_pair(draw, draw.choice(self._scenes).load(), plan) for _ in range(plan.batch)]
+            left, right, truth = (torch.stack(tensors) for tensors in zip(*parts))
+            yield Batch(left, right, truth, plan.max_disparity)
+            number += count
+
+
+def cut_pair(draw: Draw, data: SceneData, plan: CropPlan) -> tuple[Tensor, Tensor, Tensor]:
+    """One crop: left and right uint8 [3, h, w], truth [1, h, w]; padded where the image is smaller.
+
+    Padding repeats the border of the images; the truth there is unknown.
+    """
+    assert data.truth is not None
+    images = [_tensor(image) / 255 for image in (data.left, data.right)]
+    truth = torch.from_numpy(np.ascontiguousarray(data.truth))[None]
+    height, width = max(plan.height, truth.shape[1]), max(plan.width, truth.shape[2])
+    pad = (0, width - truth.shape[2], 0, height - truth.shape[1])
+    images = [torch.nn.functional.pad(image[None], pad, mode="replicate")[0] for image in images]
+    truth = torch.nn.functional.pad(truth, pad, value=float("nan"))
+    top, left = draw.integer(0, height - plan.height + 1), draw.integer(0, width - plan.width + 1)
+    window = (slice(None), slice(top, top + plan.height), slice(left, left + plan.width))
+    cameras = draw_cameras(draw)
+    views = [camera.apply(image[window]) for camera, image in zip(cameras, images)]
+    return views[0], views[1], truth[window].clone()
+
+
+def _tensor(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
+
+
+def folder_loader(folder: Path, seed: int, crops: tuple[CropPlan, ...], first: int, workers: int) -> DataLoader[Batch]:
+    """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
+    return DataLoader(
+        FolderBatches(folder, seed, crops, first),
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )

@@ -1,0 +1,177 @@
+"""The training loop: batch, losses, step, average; now and then a checkpoint and an evaluation."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ffstereo_ros.errors import FFStereoError, ParameterError
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.model import FastFoundationStereo
+from ffstereo_ros.training.average import WeightAverage
+from ffstereo_ros.training.folder import folder_loader
+from ffstereo_ros.training.generated import Batch, generated_loader
+from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
+from ffstereo_ros.training.losses import Losses, stereo_losses
+from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
+from ffstereo_ros.training.start import arrange_for_speed, starting_model
+from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
+from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
+
+_HELD_OUT = 32
+_LOG_EVERY = 20
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run gave: progress, the logged total losses in order, and the last evaluation's figures by group."""
+
+    progress: Progress
+    losses: list[float]
+    figures: dict[str, dict[str, float]]
+
+
+def train(settings: TrainSettings) -> TrainResult:
+    """Runs a training to its end; files appear in ``settings.output``.
+
+    Raises:
+        FFStereoError: a file given cannot be used, or the loss stopped being a number.
+    """
+    settings.output.mkdir(parents=True, exist_ok=True)
+    return _Run(settings).run()
+
+
+class _Run:
+    """One sitting of a run."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        self.settings = settings
+        self.device = _device(settings.device)
+        model = starting_model(settings.preset, settings.seed, settings.init)
+        self.model = arrange_for_speed(model.to(self.device)).train()
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.99)
+        )
+        self.average = WeightAverage(self.model, settings.average_decay)
+        self.progress = Progress()
+        if settings.resume:
+            self.progress = load_state(settings.output, self.model, self.optimizer, self.average)
+        self.losses: list[float] = []
+        self.figures: dict[str, dict[str, float]] = {}
+        self._minutes_before = self.progress.minutes
+        self._started = self._saved = self._evaluated = time.monotonic()
+
+    def run(self) -> TrainResult:
+        batches = self._batches()
+        with tqdm(total=self.settings.steps, initial=self.progress.step, unit="step", file=sys.stderr) as bar:
+            while (passed := self._passed()) < 1:
+                losses, rate = self._step(next(batches), passed)
+                if self.progress.step % _LOG_EVERY == 0 or self.progress.step == 1:
+                    self._log(losses, rate, bar)
+                bar.update()
+                self._save_now_and_then()
+        self._save()
+        self._evaluate()
+        return TrainResult(self.progress, self.losses, self.figures)
+
+    def _passed(self) -> float:
+        """The part of the run that lies behind, 0 to 1, by steps or by minutes, whichever is further."""
+        now = time.monotonic()
+        self.progress.minutes = self._minutes_before + (now - self._started) / 60
+        by_steps = self.progress.step / self.settings.steps
+        by_minutes = 0.0 if self.settings.minutes is None else self.progress.minutes / self.settings.minutes
+        return max(by_steps, by_minutes)
+
+    def _step(self, batch: Batch, passed: float) -> tuple[Losses, float]:
+        settings = self.settings
+        rate = settings.learning_rate * learning_rate_factor(passed, settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        iterations = 1 + self.progress.step % settings.iterations
+        left, right = (image.to(self.device).float() for image in (batch.left, batch.right))
+        with autocast(self.device):
+            output = self.model(left, right, iterations=iterations, max_disparity=batch.max_disparity)
+        losses = stereo_losses(output, batch.truth.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
+        if bool(torch.isfinite(norm)):
+            self.optimizer.step()
+        self.progress.step += 1
+        self.progress.samples += left.shape[0]
+        self.average.update(self.model, self.progress.step)
+        return losses, rate
+
+    def _log(self, losses: Losses, rate: float, bar: tqdm[None]) -> None:
+        values = {name: float(value) for name, value in vars(losses).items()}
+        if not math.isfinite(values["total"]):
+            raise FFStereoError(
+                f"the loss is {values['total']} at step {self.progress.step}: lower --learning-rate "
+                f"(now {self.settings.learning_rate:g}) and --resume from the last checkpoint"
+            )
+        self.losses.append(values["total"])
+        append_losses(self.settings.output, {**vars(self.progress), "learning_rate": rate, **values})
+        bar.set_postfix(loss=f"{values['total']:.2f}", epe=f"{values['epe']:.2f}", refresh=False)
+
+    def _save_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._saved > 60 * self.settings.save_minutes:
+            self._save()
+            self._saved = now
+        if now - self._evaluated > 60 * self.settings.evaluate_minutes:
+            self._evaluate()
+            self._evaluated = time.monotonic()
+
+    def _save(self) -> None:
+        progress = self.progress
+        source = f"{progress.samples} pairs, seed {self.settings.seed}, {progress.minutes:.0f} minutes"
+        metadata = WeightsMetadata(name=self.settings.preset, licence="Apache-2.0", source=source)
+        if self.settings.init is not None:
+            metadata = WeightsMetadata(self.settings.init.stem, "that of the weights this run began with", source)
+        save_state(self.settings.output, self.model, self.optimizer, self.average, progress)
+        save_average(self.settings.output / WEIGHTS_FILE, self.model.config, self.average, metadata)
+
+    def _evaluate(self) -> None:
+        """Figures of the averaged weights, written down and drawn."""
+        settings = self.settings
+        averaged = copy.deepcopy(self.model)
+        averaged.load_state_dict(self.average.tensors)
+        figures = validate(averaged, held_out_examples(_HELD_OUT), settings.iterations, settings.max_disparity)
+        del figures["all"]
+        if settings.evaluate_on is not None:
+            real = folder_examples(settings.evaluate_on)
+            figures |= validate(averaged, real, settings.iterations, settings.max_disparity)
+        self.figures = figures
+        append_evaluation(settings.output, self.progress.samples, figures)
+        draw_curves(settings.output)
+
+    def _batches(self) -> Iterator[Batch]:
+        settings = self.settings
+        if settings.data is not None:
+            return iter(
+                folder_loader(settings.data, settings.seed, settings.crops, self.progress.step, settings.workers)
+            )
+        return iter(generated_loader(settings.seed, settings.crops, self.progress.step, settings.workers))
+
+
+def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels only: norms, biases and layer scales keep their size."""
+    kernels: list[Tensor] = [p for p in model.parameters() if p.ndim > 1]
+    others: list[Tensor] = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ParameterError(f"device is '{name}' but PyTorch sees no CUDA device here: use cpu, or auto")
+    return torch.device(name)

@@ -1,0 +1,33 @@
+"""The frame a layout fills: image size, disparity range, and how much of it is blank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ffstereo_ros.training.scenes.draw import Draw
+
+MAX_DISPARITY = 190.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """``far`` and ``near``: the disparities, px, between which things stand; ``plainness``: share of blank surfaces."""
+
+    height: int
+    width: int
+    far: float
+    near: float
+    plainness: float
+
+    def level(self, draw: Draw) -> float:
+        """A disparity in the frame's range, px."""
+        return draw.uniform(self.far, self.near)
+
+
+def draw_frame(draw: Draw, height: int, width: int, limit: float = MAX_DISPARITY) -> Frame:
+    """A frame whose nearest disparity is between 1/9 and all of ``limit`` px, or of nearly half the width."""
+    limit = min(limit, 0.42 * width)
+    near = draw.log_uniform(limit / 9, limit)
+    far = near * draw.uniform(0.0, 0.9) ** 1.3
+    plainness = draw.uniform(0.4, 0.85) if draw.chance(0.3) else draw.uniform(0.0, 0.3)
+    return Frame(height, width, far, near, plainness)

@@ -1,0 +1,86 @@
+"""What one training run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffstereo_ros.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """Batches of ``batch`` pairs of ``height`` x ``width`` px, drawn with ``weight``.
+
+    Nothing in a generated scene is nearer than ``max_disparity`` px, the volume's depth. Sizes are multiples of 32.
+    """
+
+    height: int
+    width: int
+    batch: int
+    max_disparity: int
+    weight: float
+
+
+# Most steps small and cheap: time grows with the volume, and most scenes need a third of 192 px. Some large: blank
+# walls need more context than the small crop holds.
+DEFAULT_CROPS = (
+    CropPlan(192, 384, 4, 64, 0.25),
+    CropPlan(192, 384, 4, 96, 0.30),
+    CropPlan(192, 384, 4, 192, 0.20),
+    CropPlan(256, 512, 2, 96, 0.10),
+    CropPlan(256, 512, 2, 192, 0.06),
+    CropPlan(320, 640, 2, 96, 0.05),
+    CropPlan(320, 640, 2, 192, 0.04),
+)
+TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Where the run starts, how long it lasts, and how it learns.
+
+    The run ends after ``steps`` steps or ``minutes`` minutes, whichever comes first; the learning rate follows the part
+    of that which has passed, so that it reaches zero at the end either way. Steps take turns at 1 .. ``iterations``
+    refinements.
+    """
+
+    output: Path
+    preset: str = "mini"
+    steps: int = 1000
+    minutes: float | None = None
+    init: Path | None = None
+    data: Path | None = None
+    evaluate_on: Path | None = None
+    device: str = "auto"
+    resume: bool = False
+    seed: int = 0
+    learning_rate: float = 8e-4
+    warmup: float = 0.03
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    average_decay: float = 0.999
+    iterations: int = 2
+    max_disparity: int = 192
+    crops: tuple[CropPlan, ...] = DEFAULT_CROPS
+    workers: int = 1
+    save_minutes: float = 3.0
+    evaluate_minutes: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ParameterError(f"steps is {self.steps}: at least 1 is needed")
+        if self.minutes is not None and self.minutes <= 0:
+            raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
+        if not 0 < self.learning_rate < 1:
+            raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
+
+
+def learning_rate_factor(progress: float, warmup: float) -> float:
+    """One cycle (Smith and Topin, arXiv 1708.07120) with linear sides: 0.04 to 1 over ``warmup``, then down to 0.
+
+    ``progress`` is the part of the run that has passed, 0 to 1.
+    """
+    if progress < warmup:
+        return 0.04 + 0.96 * progress / warmup
+    return max(0.0, (1 - progress) / (1 - warmup))

@@ -1,0 +1,54 @@
+"""The network a run starts from: fresh weights of a preset, or an existing weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+from ffstereo_ros.network.model import FastFoundationStereo
+from ffstereo_ros.network.presets import preset_config
+
+_LAYER_SCALE = 0.3
+_QUIET = 0.1
+
+
+def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
+    """A preset's network with random weights.
+
+    Layer scales start at 0.3, not at EdgeNeXt's 1e-6: a run of ten thousand steps has no time to wake the blocks up.
+    The disparity head and the upsampling weights start quiet: refinement begins as the identity, upsampling as a mean.
+    """
+    torch.manual_seed(seed)
+    model = FastFoundationStereo(preset_config(preset))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.rsplit(".", 1)[-1] in ("gamma", "gamma_xca"):
+                parameter.fill_(_LAYER_SCALE)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for head in (model.update_block.disp_head, model.spx_gru):
+        convolution = [module for module in head.modules() if hasattr(module, "weight")][-1]
+        with torch.no_grad():
+            convolution.weight.mul_(_QUIET)  # type: ignore[operator]
+    return model
+
+
+def starting_model(preset: str, seed: int, init: Path | None) -> FastFoundationStereo:
+    """The network of a weights file where one is given, else a fresh one. Raises `WeightsError` for a bad file."""
+    return fresh_model(preset, seed) if init is None else build_model(load_weights(init))
+
+
+def arrange_for_speed(model: FastFoundationStereo) -> FastFoundationStereo:
+    """Channels-last weights: convolutions with few channels then run several times faster in bfloat16."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return model

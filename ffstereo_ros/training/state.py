@@ -1,0 +1,73 @@
+"""A run on disk: averaged weights anyone can load, and the full state to go on from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
+from ffstereo_ros.network.config import NetworkConfig
+from ffstereo_ros.training.average import WeightAverage
+
+STATE_FILE = "state.pt"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass
+class Progress:
+    """How far a run has come: steps, pairs seen, and minutes spent over all its sittings."""
+
+    step: int = 0
+    samples: int = 0
+    minutes: float = 0.0
+
+
+def save_state(
+    output: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage, progress: Progress
+) -> None:
+    """Writes the full state; the file appears complete or not at all."""
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.tensors,
+        "progress": vars(progress),
+    }
+    part = output / f"{STATE_FILE}.part"
+    torch.save(state, part)
+    os.replace(part, output / STATE_FILE)
+
+
+def load_state(output: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage) -> Progress:
+    """Restores what `save_state` wrote; tensors and numbers only, so a foreign file cannot run code.
+
+    Raises:
+        InputFileError: there is no state, or it does not fit this network.
+    """
+    path = output / STATE_FILE
+    if not path.is_file():
+        raise InputFileError(
+            f"{path} does not exist: --resume continues a run of this folder; leave it out to start one"
+        )
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.tensors = {name: tensor.to(average.tensors[name]) for name, tensor in state["average"].items()}
+        return Progress(**state["progress"])
+    except Exception as error:  # damaged archives raise a dozen kinds
+        raise InputFileError(f"{path} cannot be continued from ({error}): start anew without --resume") from error
+
+
+def save_average(
+    path: Path, config: NetworkConfig, average: WeightAverage, metadata: WeightsMetadata, *, half: bool = False
+) -> None:
+    """Writes the averaged weights as a file that every command's --weights accepts."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in average.tensors.items()}
+    save_weights(path, LoadedWeights(config, tensors, metadata), half=half)
