@@ -1,0 +1,68 @@
+"""``ffstereo weights``: the list, the refusals, and a download through the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# The writer of official-format files lies with the tests of the reader.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "network" / "checkpoint"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "weights"))
+
+from local_hub import LocalHub, serve
+from official_format import Writer, save_official
+from small_networks import ARRANGEMENTS
+
+from ffstereo_ros.cli.main import main
+from ffstereo_ros.network.checkpoint.known import KnownCheckpoint, sha256_of
+from ffstereo_ros.network.checkpoint.store import load_weights
+from ffstereo_ros.weights import releases
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of this test."""
+    monkeypatch.setenv("FFSTEREO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "weights"
+
+
+def test_list_without_anything(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert str(cache) in out
+    assert "c-fast-foundationstereo  71 MB, licence: NVIDIA Open Model Agreement" in out
+    for name in ("23-36-37", "20-26-39", "20-30-48", "ffstereo convert"):
+        assert name in out
+    assert not cache.exists()
+
+
+def test_release_of_the_shared_folder_gives_instructions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "download", "20-30-48", "--accept-license"]) == 1
+    assert "ffstereo convert model_best_bp2_serialize.pth 20-30-48.safetensors" in capsys.readouterr().err
+
+
+def test_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "download", "huge", "--accept-license"]) == 1
+    assert "no such release" in capsys.readouterr().err
+
+
+def test_download(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("huggingface_hub", reason="needs huggingface_hub")
+    path = save_official(Writer(ARRANGEMENTS["searched"]).network(), tmp_path / "model.pth")
+    known = KnownCheckpoint("tiny", sha256_of(path), path.stat().st_size, True, "Test Agreement")
+    monkeypatch.setitem(releases.HUB_RELEASES, "tiny", releases.HubRelease(known, "someone/tiny", "a" * 40))
+    hub = LocalHub("someone/tiny", "a" * 40, {"LICENSE": b"THE TERMS", "model.pth": path.read_bytes()})
+    with serve(hub):
+        assert main(["weights", "download", "tiny", "--endpoint", hub.url]) == 1
+        told = capsys.readouterr()
+        assert "THE TERMS" in told.out
+        assert "--accept-license" in told.err
+        assert main(["weights", "download", "tiny", "--endpoint", hub.url, "--accept-license"]) == 0
+    assert load_weights(cache / "tiny.safetensors").config.volume.normalize
+    capsys.readouterr()
+    assert main(["weights", "list"]) == 0
+    assert "tiny  (cache, " in capsys.readouterr().out
