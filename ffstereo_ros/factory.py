@@ -10,6 +10,7 @@ from pathlib import Path
 from ffstereo_ros.core.matcher import Backend, StereoMatcher
 from ffstereo_ros.errors import FFStereoError, MissingDependencyError, WeightsError
 from ffstereo_ros.params import BY_NAME, Value
+from ffstereo_ros.weights.cache import known_weights
 
 # The network that ships with the package: what runs when nobody names weights.
 DEFAULT_WEIGHTS = "mini"
@@ -92,7 +93,7 @@ def find_weights(weights: str) -> Path:
     Raises:
         WeightsError: there is no such file and no weights of that name.
     """
-    known = {path.stem: path for path in (Path(__file__).parent / "weights").glob("*.safetensors")}
+    known = {name: file.path for name, file in known_weights().items()}
     if weights in known:
         return known[weights]
     if not weights:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ffstereo_ros.factory import find_weights
 from ffstereo_ros.network.checkpoint.official import load_official
 from ffstereo_ros.network.checkpoint.store import save_weights
 from ffstereo_ros.weights.cache import cache_dir, describe, known_weights
@@ -39,3 +40,9 @@ def test_shipped_weights_win_over_the_cache(cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / shipped[0].path.name).touch()
     assert known_weights()[shipped[0].name].place == "shipped"
+
+
+def test_name_in_the_cache_is_found_by_the_factory(checkpoint: Path, cache: Path) -> None:
+    """What `ffstereo weights download NAME` leaves is what `--weights NAME` takes."""
+    save_weights(cache / "mine.safetensors", load_official(checkpoint, True))
+    assert find_weights("mine") == cache / "mine.safetensors"
