@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ffstereo_ros.errors import InputFileError, ParameterError
+from ffstereo_ros.weights.packages import require_converter
 
 _NORMALIZE = {"auto": None, "true": True, "false": False}
 
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         FFStereoError: the checkpoint is refused, or the output cannot be written.
     """
     check_output(args.output, args.force)
+    require_converter()
     from ffstereo_ros.network.checkpoint.official import load_official
     from ffstereo_ros.network.checkpoint.store import save_weights
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ffstereo_ros.errors import MissingDependencyError, WeightsError
 from ffstereo_ros.weights.cache import SUFFIX, claim_cache
+from ffstereo_ros.weights.packages import require_converter
 from ffstereo_ros.weights.releases import HubRelease
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ def download(
     Raises WeightsError when the licence is not accepted, the network fails, the hash is wrong, or the cache cannot be
     written.
     """
+    require_converter()
     folder = claim_cache()
     target = folder / f"{release.checkpoint.name}{SUFFIX}"
     if target.exists() and not force:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import sys
@@ -81,6 +82,15 @@ def test_malicious_file_runs_nothing_and_is_named(tmp_path: Path, capsys: pytest
 def test_other_output_names_are_refused(output: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(checkpoint), str(checkpoint.parent / output), "--force"]) == 1
     assert "must end in .safetensors" in capsys.readouterr().err
+
+
+def test_missing_package_is_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "torch" else found(name, *a))
+    assert main(["convert", str(checkpoint), str(tmp_path / "x.safetensors")]) == 1
+    assert "torch not installed: pip install torch" in capsys.readouterr().err
 
 
 def test_missing_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
