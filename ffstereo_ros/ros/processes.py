@@ -120,6 +120,10 @@ class ModuleProcess:
         """The exit status, None while it runs."""
         return self._process.poll()
 
+    def send_signal(self, number: int) -> None:
+        """Sends a signal and does not wait."""
+        self._process.send_signal(number)
+
     def stop(self) -> int:
         """Asks it to end with SIGINT, then less kindly, and returns its exit status."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):

@@ -65,7 +65,7 @@ class FrameProcessor:
 
     Args:
         now_ns: the node's clock, ns.
-        alive: false once the context is shut down, when publishing fails for no fault of the frame.
+        alive: false once the node is being destroyed, when publishing fails for no fault of the frame.
     """
 
     def __init__(

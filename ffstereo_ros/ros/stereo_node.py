@@ -20,8 +20,8 @@ from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet, StereoSynchroniser
 from ffstereo_ros.ros.worker import InferenceWorker
 
-# Longest wait for a frame in work when the node is destroyed; launch kills after 10 s.
-_STOP_TIMEOUT_S = 8.0
+# Longest wait for a frame in work when the node is destroyed; launch follows its SIGINT with SIGTERM after 5 s.
+_STOP_TIMEOUT_S = 4.0
 
 # A faulty frame keeps the diagnostics at WARN for so long.
 _FAULT_SHOWN_S = 3.0
@@ -37,12 +37,15 @@ class NodeLog:
         self.error = LogLimiter(lambda text: logger.error(text))
 
 
-class StereoNode(Node):  # type: ignore[misc]  # rclpy is not typed
+class StereoNode(Node):
     """Composable: nothing global is touched, and the inference thread ends with ``destroy_node``.
 
     Args:
         node_name: name of the node.
         kwargs: passed to ``rclpy.node.Node``.
+
+    Attributes:
+        left_behind: after ``destroy_node``, true where a frame in work did not end and its thread still runs.
 
     Raises:
         FFStereoError: a parameter is refused, or the backend that was asked for cannot run.
@@ -50,6 +53,7 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is not typed
 
     def __init__(self, node_name: str = "stereo_node", **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
+        self.left_behind = False
         self._worker: InferenceWorker[StereoSet] | None = None
         try:
             self._start(declare_parameters(self))
@@ -90,7 +94,7 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is not typed
             settings,
             self._log,
             now_ns=lambda: self.get_clock().now().nanoseconds,
-            alive=self.context.ok,
+            alive=lambda: self._worker is not None and self.context.ok(),
         )
 
     def _start_reports(self, tolerance: float) -> None:
@@ -141,8 +145,7 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is not typed
         """Ends the inference thread, frees the backend, and destroys the node."""
         worker, self._worker = self._worker, None
         if worker is not None:
-            if worker.stop(_STOP_TIMEOUT_S):
+            self.left_behind = not worker.stop(_STOP_TIMEOUT_S)
+            if not self.left_behind:
                 self._backend.close()
-            else:
-                self.get_logger().error(f"the frame in work did not end in {_STOP_TIMEOUT_S:g} s: it is left behind")
         super().destroy_node()

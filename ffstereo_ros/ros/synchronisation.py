@@ -46,7 +46,7 @@ def nanoseconds(message: Any) -> int:
     return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
 
 
-class InputTopic(message_filters.SimpleFilter):  # type: ignore[misc]  # not typed
+class InputTopic(message_filters.SimpleFilter):
     """A subscription that counts, remembers its last message's stamp and arrival, and passes messages on.
 
     Attributes:

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 _DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
 
-def read_points(
-    cloud: Any, field_names: Sequence[str] | None = None, skip_nans: bool = False, reshape_organized_cloud: bool = False
-) -> NDArray[Any]:
-    """The points as a structured array ``[N]``, or ``[height, width]`` on request.
+def read_points(cloud: Any, field_names: Sequence[str] | None = None, skip_nans: bool = False) -> NDArray[Any]:
+    """The points as a structured array ``[N]``, row by row.
+
+    The real function's ``reshape_organized_cloud`` is left out: it takes width for height.
 
     Args:
         cloud: sensor_msgs/PointCloud2.
         field_names: the fields wanted, None = all.
         skip_nans: leave out points with a NaN in any wanted field.
-        reshape_organized_cloud: keep the rows of the cloud (not together with ``skip_nans``).
     """
     order = ">" if cloud.is_bigendian else "<"
     dtype = np.dtype(
@@ -39,4 +38,4 @@ def read_points(
         points = points[list(field_names)]
     if skip_nans:
         points = points[~np.any([np.isnan(points[name]) for name in points.dtype.names or ()], axis=0)]
-    return points.reshape(cloud.height, cloud.width) if reshape_organized_cloud else points
+    return points

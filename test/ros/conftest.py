@@ -63,12 +63,15 @@ def _rig() -> Iterator[Rig]:
 def _starter(rig: Rig, logs: Path) -> Iterator[StartNode]:
     running: list[ModuleProcess] = []
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {"PYTHONPATH": os.pathsep.join(paths)}
+    paths.append(str(Path(__file__).resolve().parent))  # slow_node
 
-    def start(*ros_args: str, watched: bool = True) -> ModuleProcess:
+    def start(
+        *ros_args: str, module: str = "ffstereo_ros.ros.main", seconds: str = "", watched: bool = True
+    ) -> ModuleProcess:
+        environment = {"PYTHONPATH": os.pathsep.join(paths), "SLOW_NODE_SECONDS": seconds}
         arguments = ["--ros-args", "-p", "backend:=sgbm", "-p", "max_disparity:=64", *ros_args]
         log = logs / f"node{len(running)}.log"
-        process = ModuleProcess(f"node {len(running)}", "ffstereo_ros.ros.main", arguments, environment, log)
+        process = ModuleProcess(f"node {len(running)}", module, arguments, environment, log)
         running.append(process)
         if watched:
             rig.watched.append(process)

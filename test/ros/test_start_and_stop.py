@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -81,20 +80,30 @@ def test_stamps_that_never_meet_are_explained_once(rig: Rig, start_node: StartNo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(number: int, rig: Rig, start_node: StartNode) -> None:
-    node = start_node("-p", "max_disparity:=384")
+    node = start_node(module="slow_node", seconds="1.5")
+    _wait_for_a_frame_in_work(rig)
+    node.send_signal(number)
+    assert wait_for_exit(node, 15) == 0, node.tail(40)
+    # Which backend, and nothing else; on a busy machine DDS may need 3 s to find the camera.
+    assert [line for line in node.tail(100).splitlines()[1:] if "no input for 3 s" not in line] == []
+
+
+def test_a_frame_that_never_ends_is_left_behind(rig: Rig, start_node: StartNode) -> None:
+    node = start_node(module="slow_node", seconds="1000")
+    _wait_for_a_frame_in_work(rig)
+    node.send_signal(signal.SIGINT)
+    assert wait_for_exit(node, 15) == 0, node.tail(40)
+    assert "the frame in work does not end" in node.tail(1)
+
+
+def _wait_for_a_frame_in_work(rig: Rig) -> None:
     rig.listen("disparity")
     rig.spin_until(rig.connected, what="the node's topics")
-    frame = good_frame(3000, 2000)
+    frame = good_frame()
 
     def in_work() -> bool:
         dropped = sum(int(value) for key, value in rig.status.items() if key.startswith("dropped_"))
         return int(rig.status.get("sets", 0)) > int(rig.status.get("published", 0)) + dropped
 
-    with rig.sending(lambda: rig.send(frame), period=1.0):
+    with rig.sending(lambda: rig.send(frame), period=0.2):
         rig.spin_until(in_work, what="a frame in work")
-    began = time.monotonic()
-    node._process.send_signal(number)
-    assert wait_for_exit(node) == 0, node.tail(40)
-    assert time.monotonic() - began < 10
-    assert "Traceback" not in node.tail(100)
-    assert "rror" not in node.tail(100)

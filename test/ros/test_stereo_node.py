@@ -47,7 +47,7 @@ def test_all_outputs_of_a_plane(rig: Rig, start_node: StartNode) -> None:
     np.testing.assert_allclose(_inner(depth), _DEPTH, atol=_TOLERANCE_M)
     info = same("depth/camera_info")[0]
     assert (info.width, info.height, info.p[0], info.p[3]) == (WIDTH, HEIGHT, FOCAL, 0.0)
-    points = read_points(same("points2")[0], reshape_organized_cloud=True)
+    points = read_points(same("points2")[0]).reshape(HEIGHT, WIDTH)
     np.testing.assert_array_equal(points["z"], depth)
     assert rig.received["confidence"] == []  # sgbm has none
 

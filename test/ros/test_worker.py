@@ -1,0 +1,44 @@
+"""The newest item wins, nothing is lost without a word, and the thread ends."""
+
+from __future__ import annotations
+
+import threading
+
+from ffstereo_ros.ros.worker import InferenceWorker, NewestSlot
+
+
+def test_a_newer_item_takes_the_place() -> None:
+    slot: NewestSlot[int] = NewestSlot()
+    assert slot.put(1) is None
+    assert slot.put(2) == 1
+    assert slot.take() == 2
+
+
+def test_a_closed_slot_gives_nothing_and_returns_what_is_put() -> None:
+    slot: NewestSlot[int] = NewestSlot()
+    slot.put(1)
+    assert slot.close() == 1
+    assert (slot.take(), slot.put(2)) == (None, 2)
+
+
+def test_every_item_is_processed_or_dropped() -> None:
+    processed: list[int] = []
+    dropped: list[int] = []
+    working, go_on = threading.Event(), threading.Event()
+
+    def process(item: int) -> None:
+        working.set()
+        assert go_on.wait(5)
+        processed.append(item)
+
+    worker: InferenceWorker[int] = InferenceWorker(process, dropped.append)
+    worker.submit(0)
+    assert working.wait(5)
+    for item in range(1, 6):  # while 0 is in work
+        worker.submit(item)
+    assert dropped == [1, 2, 3, 4]
+    assert not worker.stop(0.01)  # 0 is still in work; 5 is given up
+    go_on.set()
+    assert worker.stop(5)
+    worker.submit(6)
+    assert (processed, dropped) == ([0], [1, 2, 3, 4, 5, 6])
