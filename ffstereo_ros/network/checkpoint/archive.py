@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # The largest network unpacks to 80 MB with a pickle of 0.25 MB; the limits stop files made to exhaust the memory.
 MAX_BYTES = 1 << 30
-MAX_PICKLE_BYTES = 4 << 20
+MAX_PICKLE_BYTES = 2 << 20
 MAX_ENTRIES = 20_000
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE = (

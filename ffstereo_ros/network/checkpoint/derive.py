@@ -83,7 +83,7 @@ def check_root(value: Any) -> Record:
     if isinstance(value, Record) and value.name in NETWORK_CLASSES:
         return value
     if isinstance(value, dict):
-        names = ", ".join(printable(name, 30) for name in list(value)[:3])
+        names = ", ".join(printable(name, 30) for name in list(value)[:3]) or "empty"
         raise WeightsError(
             f"holds a dict ({names}, ...), not a whole pickled network: the arrangement of blocks is not in it; "
             "use the .pth that the authors publish, or a .safetensors written by `ffstereo convert`"
