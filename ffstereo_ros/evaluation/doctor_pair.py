@@ -151,7 +151,7 @@ def check_camera(camera: StereoCamera | None, width: int, height: int) -> list[F
     text = f"f {camera.f:.1f} px ({view:.0f} degrees wide), baseline {camera.baseline:.4f} m"
     findings = []
     across, down = camera.cx_left / width, camera.cy / height
-    if not (0.25 <= across <= 0.75 and 0.25 <= down <= 0.75):
+    if not (0.3 <= across <= 0.7 and 0.3 <= down <= 0.7):
         where = f"principal point at {100 * across:.0f} % of the width and {100 * down:.0f} % of the height"
         factor = 2 ** round(math.log2(max(across, 1e-3) / 0.5))
         looks = f", as of an image {factor:g} times this size" if factor != 1 and abs(across - down) < 0.25 else ""

@@ -115,5 +115,5 @@ def project(points: Matrix, to_camera: Matrix, camera: StereoCamera) -> Float32A
     depth = np.full((camera.height, camera.width), np.inf, dtype=np.float32)
     np.minimum.at(depth, (v, u), z.astype(np.float32))
     nearest = cv2.erode(depth, np.ones((_WINDOW[1], _WINDOW[0]), np.uint8))
-    visible = np.isfinite(depth) & (depth <= _HIDDEN * np.asarray(nearest))
+    visible = np.isfinite(depth) & (depth / _HIDDEN <= np.asarray(nearest))
     return np.where(visible, depth, np.float32(np.nan))
