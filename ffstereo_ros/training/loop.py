@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import sys
 import time
@@ -21,6 +22,7 @@ from ffstereo_ros.training.folder import folder_loader
 from ffstereo_ros.training.generated import Batch, generated_loader
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
+from ffstereo_ros.training.parallel import GradientExchange, helpers
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
 from ffstereo_ros.training.start import arrange_for_speed, starting_model
 from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
@@ -46,14 +48,20 @@ def train(settings: TrainSettings) -> TrainResult:
         FFStereoError: a file given cannot be used, or the loss stopped being a number.
     """
     settings.output.mkdir(parents=True, exist_ok=True)
-    return _Run(settings).run()
+    with helpers(functools.partial(_help, settings), settings.output, settings.processes):
+        return _Run(settings).run()
+
+
+def _help(settings: TrainSettings, rank: int) -> None:
+    _Run(settings, rank).run()
 
 
 class _Run:
-    """One sitting of a run."""
+    """One sitting of a run, as seen by the process ``rank``; process 0 keeps the books."""
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(self, settings: TrainSettings, rank: int = 0) -> None:
         self.settings = settings
+        self.exchange = GradientExchange(settings.output, rank, settings.processes)
         self.device = _device(settings.device)
         model = starting_model(settings.preset, settings.seed, settings.init)
         self.model = arrange_for_speed(model.to(self.device)).train()
@@ -71,26 +79,33 @@ class _Run:
 
     def run(self) -> TrainResult:
         batches = self._batches()
-        with tqdm(total=self.settings.steps, initial=self.progress.step, unit="step", file=sys.stderr) as bar:
-            while (passed := self._passed()) < 1:
-                losses, rate = self._step(next(batches), passed)
-                if self.progress.step % _LOG_EVERY == 0 or self.progress.step == 1:
-                    self._log(losses, rate, bar)
-                bar.update()
-                self._save_now_and_then()
-        self._save()
-        self._evaluate()
+        first = self.exchange.rank == 0
+        passed = self.progress.step / self.settings.steps
+        steps = {"total": self.settings.steps, "initial": self.progress.step, "disable": not first}
+        with tqdm(unit="step", file=sys.stderr, **steps) as bar:
+            while passed < 1:
+                losses, rate, passed = self._step(next(batches), passed)
+                if first:
+                    if self.progress.step % _LOG_EVERY == 0 or self.progress.step == 1:
+                        self._log(losses, rate, bar)
+                    bar.update()
+                    self._save_now_and_then()
+        self.exchange.close()
+        if first:
+            self._save()
+            self._evaluate()
         return TrainResult(self.progress, self.losses, self.figures)
 
     def _passed(self) -> float:
-        """The part of the run that lies behind, 0 to 1, by steps or by minutes, whichever is further."""
+        """The part of the run that lies behind after this step, by steps or by minutes, whichever is further."""
         now = time.monotonic()
         self.progress.minutes = self._minutes_before + (now - self._started) / 60
-        by_steps = self.progress.step / self.settings.steps
+        by_steps = (self.progress.step + 1) / self.settings.steps
         by_minutes = 0.0 if self.settings.minutes is None else self.progress.minutes / self.settings.minutes
         return max(by_steps, by_minutes)
 
-    def _step(self, batch: Batch, passed: float) -> tuple[Losses, float]:
+    def _step(self, batch: Batch, passed: float) -> tuple[Losses, float, float]:
+        """One optimiser step; returns its losses, its learning rate, and the part of the run passed after it."""
         settings = self.settings
         rate = settings.learning_rate * learning_rate_factor(passed, settings.warmup)
         for group in self.optimizer.param_groups:
@@ -102,16 +117,17 @@ class _Run:
         losses = stereo_losses(output, batch.truth.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
+        passed = self.exchange.average(self.model, self._passed())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
         self.progress.step += 1
-        self.progress.samples += left.shape[0]
+        self.progress.samples += left.shape[0] * self.exchange.count
         self.average.update(self.model, self.progress.step)
-        return losses, rate
+        return losses, rate, passed
 
     def _log(self, losses: Losses, rate: float, bar: tqdm[None]) -> None:
-        values = {name: float(value) for name, value in vars(losses).items()}
+        values = {name: float(value.detach()) for name, value in vars(losses).items()}
         if not math.isfinite(values["total"]):
             raise FFStereoError(
                 f"the loss is {values['total']} at step {self.progress.step}: lower --learning-rate "
@@ -155,11 +171,10 @@ class _Run:
 
     def _batches(self) -> Iterator[Batch]:
         settings = self.settings
+        stream, first = settings.seed * settings.processes + self.exchange.rank, self.progress.step
         if settings.data is not None:
-            return iter(
-                folder_loader(settings.data, settings.seed, settings.crops, self.progress.step, settings.workers)
-            )
-        return iter(generated_loader(settings.seed, settings.crops, self.progress.step, settings.workers))
+            return iter(folder_loader(settings.data, stream, settings.crops, first, settings.workers))
+        return iter(generated_loader(stream, settings.crops, first, settings.workers))
 
 
 def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, object]]:

@@ -64,6 +64,7 @@ class TrainSettings:
     max_disparity: int = 192
     crops: tuple[CropPlan, ...] = DEFAULT_CROPS
     workers: int = 1
+    processes: int = 1
     save_minutes: float = 3.0
     evaluate_minutes: float = 20.0
 
