@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,12 +81,3 @@ def _starter(rig: Rig, logs: Path) -> Iterator[StartNode]:
         if process.status is None:
             assert process.stop() == 0, process.tail(60)
             assert "Traceback" not in process.tail(200), process.tail(200)
-
-
-def wait_for_exit(process: ModuleProcess, seconds: float = 20.0) -> int:
-    """The exit status of a process that ends by itself."""
-    deadline = time.monotonic() + seconds
-    while process.status is None:
-        assert time.monotonic() < deadline, f"{process.name} did not end in {seconds} s\n{process.tail(40)}"
-        time.sleep(0.02)
-    return process.status

@@ -192,3 +192,12 @@ class Rig:
         for status in message.status:
             self.status = {each.key: each.value for each in status.values}
             self.status.update(level=str(status.level), message=status.message, name=status.name)
+
+
+def wait_for_exit(process: ModuleProcess, seconds: float = 20.0) -> int:
+    """The exit status of a process that ends by itself."""
+    deadline = time.monotonic() + seconds
+    while process.status is None:
+        assert time.monotonic() < deadline, f"{process.name} did not end in {seconds} s\n{process.tail(40)}"
+        time.sleep(0.02)
+    return process.status

@@ -6,8 +6,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from conftest import wait_for_exit
-from ros_rig import Rig, good_frame
+from ros_rig import Rig, good_frame, wait_for_exit
 
 from ffstereo_ros.ros.processes import ModuleProcess
 
