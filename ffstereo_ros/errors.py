@@ -28,6 +28,10 @@ class BackendError(FFStereoError):
     """A backend cannot run here, or failed while running."""
 
 
+class EngineError(BackendError):
+    """A TensorRT engine is there and cannot be trusted or used; whoever takes another backend instead says so."""
+
+
 class MissingDependencyError(BackendError):
     """An optional package is not installed; the message names it and the alternative."""
 

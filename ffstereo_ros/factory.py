@@ -6,14 +6,21 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ffstereo_ros.core.matcher import Backend, StereoMatcher
-from ffstereo_ros.errors import FFStereoError, MissingDependencyError, WeightsError
+from ffstereo_ros.errors import BackendError, EngineError, FFStereoError, MissingDependencyError, WeightsError
 from ffstereo_ros.params import BY_NAME, Value
 from ffstereo_ros.weights.cache import known_weights
 
+if TYPE_CHECKING:
+    from ffstereo_ros.export.engine_search import NetworkWish
+
 # The network that ships with the package: what runs when nobody names weights.
 DEFAULT_WEIGHTS = "mini"
+
+# What ends so is an engine made elsewhere, taken in place of weights.
+ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,7 @@ class MatcherSettings:
     """What decides the matcher; the fields of the same name in ``params.py`` give meaning, unit and range."""
 
     backend: str = "auto"
+    backend_fallback: str = "torch"
     weights: str = ""
     device: str = "auto"
     precision: str = "auto"
@@ -41,22 +49,53 @@ class MatcherSettings:
 
 @dataclass(frozen=True)
 class ReadyMatcher:
-    """A matcher and the one line that says which backend was taken and why."""
+    """A matcher, the one line that says which backend was taken and why, and what somebody should be warned of."""
 
     matcher: StereoMatcher
     reason: str
+    warnings: tuple[str, ...] = ()
 
 
 def create_matcher(settings: MatcherSettings) -> ReadyMatcher:
     """Builds the backend that ``settings`` asks for, warmed up and ready for a frame.
 
     Raises:
-        FFStereoError: what was asked for by name cannot run here; with ``auto``, only if nothing can.
+        FFStereoError: what was asked for by name cannot run here, nor what ``backend_fallback`` allows; with ``auto``,
+            only if nothing can.
     """
-    if settings.backend != "auto":
-        backend = _BUILDERS[settings.backend](settings)
-        return _ready(backend, settings, "as asked for")
+    return _choose(settings) if settings.backend == "auto" else _as_asked(settings)
+
+
+def _as_asked(settings: MatcherSettings) -> ReadyMatcher:
+    """The backend asked for, or the first of its allowed substitutes that can run."""
+    asked = settings.backend
+    refusals: list[FFStereoError] = []
+    for name in (asked, *_substitutes(settings)):
+        try:
+            backend = _BUILDERS[name](settings)
+        except FFStereoError as error:
+            refusals.append(error)
+            continue
+        if name == asked:
+            return _ready(backend, settings, "as asked for")
+        warning = f"FALLBACK to {name}: {asked} was asked for and cannot be used: {refusals[0]}"
+        return _ready(backend, settings, warning, (warning,))
+    raise refusals[0]
+
+
+def _substitutes(settings: MatcherSettings) -> tuple[str, ...]:
+    """What may take over; PyTorch cannot for an engine made elsewhere, whose weights it does not have."""
+    allowed = {"none": (), "torch": ("torch",), "sgbm": ("torch", "sgbm")}[settings.backend_fallback]
+    order = ("tensorrt", "torch", "sgbm")
+    later = order[order.index(settings.backend) + 1 :]
+    foreign = _is_foreign_engine(settings.weights)
+    return tuple(name for name in allowed if name in later and not (name == "torch" and foreign))
+
+
+def _choose(settings: MatcherSettings) -> ReadyMatcher:
+    """The best that can run: an engine, then PyTorch, then SGBM."""
     passed_over: list[str] = []
+    warnings: list[str] = []
     for name in ("tensorrt", "torch"):
         try:
             backend = _BUILDERS[name](settings)
@@ -64,10 +103,12 @@ def create_matcher(settings: MatcherSettings) -> ReadyMatcher:
             if settings.weights and name == "torch":
                 raise  # weights asked for by name are never silently replaced by another method
             passed_over.append(f"{name}: {error}")
+            if isinstance(error, EngineError):  # an engine is there: its user expects it to run
+                warnings.append(f"FALLBACK: {name} cannot be used: {error}")
             continue
-        return _ready(backend, settings, "auto: the best that can run here")
+        return _ready(backend, settings, "; ".join(("auto: the best that can run here", *warnings)), tuple(warnings))
     backend = _BUILDERS["sgbm"](replace(settings, backend="sgbm"))
-    return _ready(backend, settings, "auto: " + "; ".join(passed_over))
+    return _ready(backend, settings, "auto: " + "; ".join(passed_over), tuple(warnings))
 
 
 def create_sgbm_matcher(max_disparity: int, *, scale: float = 1.0) -> ReadyMatcher:
@@ -83,8 +124,11 @@ def create_sgbm_matcher(max_disparity: int, *, scale: float = 1.0) -> ReadyMatch
     return _ready(SgbmBackend(max_disparity=max_disparity), settings, "as asked for")
 
 
-def _ready(backend: Backend, settings: MatcherSettings, why: str) -> ReadyMatcher:
-    return ReadyMatcher(StereoMatcher(backend, scale=settings.scale), f"backend {backend.describe()} ({why})")
+def _ready(backend: Backend, settings: MatcherSettings, why: str, warnings: tuple[str, ...] = ()) -> ReadyMatcher:
+    matcher = StereoMatcher(backend, scale=settings.scale)
+    # Only an engine can be refused while another of another size serves.
+    warnings += tuple(getattr(backend, "failures", ()))
+    return ReadyMatcher(matcher, f"backend {backend.describe()} ({why})", warnings)
 
 
 def find_weights(weights: str) -> Path:
@@ -115,7 +159,7 @@ def _build_sgbm(settings: MatcherSettings) -> Backend:
 
 
 def _build_torch(settings: MatcherSettings) -> Backend:
-    _require("torch", "torch", "or use backend sgbm, which needs neither torch nor weights")
+    require_torch()
     _require("safetensors", "safetensors", "or use backend sgbm, which needs no weights")
     from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
     from ffstereo_ros.backends.torch_device import choose_placement
@@ -128,8 +172,47 @@ def _build_torch(settings: MatcherSettings) -> Backend:
 
 
 def _build_tensorrt(settings: MatcherSettings) -> Backend:
-    _require("tensorrt", "tensorrt", "or use backend torch or sgbm")
-    raise MissingDependencyError("the tensorrt backend is not part of this version; use backend torch or sgbm")
+    from ffstereo_ros.backends.tensorrt_library import require_tensorrt
+    from ffstereo_ros.export.engine_cache import stored_engines
+
+    require_tensorrt()
+    listing = stored_engines()
+    foreign = _is_foreign_engine(settings.weights)
+    if not foreign and not listing.engines:
+        raise BackendError("tensorrt: no engine has been built; run `ffstereo build-engine WEIGHTS --size HxW`")
+    if settings.hierarchical:
+        raise EngineError("hierarchical = true: engines have no such pass; use backend torch, or max_disparity instead")
+    from ffstereo_ros.backends.tensorrt_device import CudaDevice, gpu_facts
+    from ffstereo_ros.backends.tensorrt_library import load_tensorrt
+    from ffstereo_ros.export.engine_loading import Workbench
+    from ffstereo_ros.export.engine_search import load_backend, load_foreign_backend
+
+    gpu = gpu_facts()  # before the library: without a GPU it takes a second to say so
+    bench = Workbench(load_tensorrt(), CudaDevice)
+    if foreign:
+        path = Path(settings.weights).expanduser()
+        return load_foreign_backend(path, settings.max_disparity, gpu, bench)
+    return load_backend(listing, _wish(settings), gpu, bench)
+
+
+def _wish(settings: MatcherSettings) -> NetworkWish:
+    from ffstereo_ros.export.engine_search import NetworkWish
+    from ffstereo_ros.network.checkpoint.known import sha256_of
+
+    path = find_weights(settings.weights)
+    precision = "" if settings.precision == "auto" else settings.precision
+    return NetworkWish(path.stem, sha256_of(path), settings.iterations, settings.max_disparity, precision)
+
+
+def _is_foreign_engine(weights: str) -> bool:
+    """Whether the text names an engine made elsewhere, or a folder of the authors' two."""
+    path = Path(weights).expanduser()
+    return bool(weights) and (path.suffix in ENGINE_SUFFIXES or path.is_dir())
+
+
+def require_torch() -> None:
+    """Raises `MissingDependencyError` where torch is not installed."""
+    _require("torch", "torch", "or use backend sgbm, which needs neither torch nor weights")
 
 
 def _require(module: str, package: str, alternative: str) -> None:

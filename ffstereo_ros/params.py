@@ -85,6 +85,12 @@ BACKENDS = ("auto", "torch", "tensorrt", "sgbm")
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter("backend", "auto", "Matching method; auto takes the best that can run and says which.", choices=BACKENDS),
     Parameter(
+        "backend_fallback",
+        "torch",
+        "What may take over, loudly, where the backend asked for by name cannot be used; sgbm allows torch before it.",
+        choices=("none", "torch", "sgbm"),
+    ),
+    Parameter(
         "weights", "", "Network weights: a .safetensors file or a name of `ffstereo weights list`; empty = auto."
     ),
     Parameter("device", "auto", "Where the network runs.", choices=("auto", "cpu", "cuda")),

@@ -48,7 +48,8 @@ def contenders_of(args: argparse.Namespace) -> list[Contender]:
 
 def _settings(args: argparse.Namespace, backend: str, weights: str) -> MatcherSettings:
     rest = {name: getattr(args, name) for name in MatcherSettings.__dataclass_fields__}
-    return MatcherSettings(**{**rest, "backend": backend, "weights": weights})
+    # Each is measured under its own name: a substitute would be measured under another's.
+    return MatcherSettings(**{**rest, "backend": backend, "weights": weights, "backend_fallback": "none"})
 
 
 def _create(settings: MatcherSettings, max_disparity: int) -> tuple[StereoMatcher, str]:

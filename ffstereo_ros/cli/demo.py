@@ -58,7 +58,7 @@ def _that_can_run(backends: tuple[str, ...] | list[str], *, asked_for: bool) -> 
     able = []
     for backend in backends:
         try:
-            ready = create_matcher(MatcherSettings(backend=backend))
+            ready = create_matcher(MatcherSettings(backend=backend, backend_fallback="none"))
         except FFStereoError as error:
             if asked_for:
                 raise

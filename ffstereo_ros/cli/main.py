@@ -11,7 +11,16 @@ from ffstereo_ros import __version__
 from ffstereo_ros.errors import FFStereoError
 
 # Each is a module of this package with add_parser(subparsers) and run(args) -> exit status; heavy imports stay in run.
-COMMANDS: tuple[str, ...] = ("demo", "infer", "convert", "weights", "evaluate", "evaluate-bag", "doctor")
+COMMANDS: tuple[str, ...] = (
+    "demo",
+    "infer",
+    "convert",
+    "weights",
+    "build-engine",
+    "evaluate",
+    "evaluate-bag",
+    "doctor",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

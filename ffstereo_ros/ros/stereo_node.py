@@ -67,6 +67,8 @@ class StereoNode(Node):
         self._told_twin = False
         ready = self._create_matcher(MatcherSettings.from_parameters(values))
         self.get_logger().info(ready.reason)
+        for warning in ready.warnings:
+            self.get_logger().error(warning)
         self._backend = ready.matcher.backend
         self._statistics = Statistics(float(values["diagnostics_window"]))
         self._processor = self._create_processor(ready, values)
