@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import arrangements, basic3d, feature_attention_spec, helper, small_config
+from network_arrangements import arrangements, basic3d, feature_attention_spec, helper, small_config
 
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.network.model import FastFoundationStereo

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_networks import searched_hourglass, small_config
+from network_arrangements import searched_hourglass, small_config
 
 from ffstereo_ros.network.hierarchical import margins_for, match_hierarchical, match_padded, pad, unpad
 from ffstereo_ros.network.model import FastFoundationStereo

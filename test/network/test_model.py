@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from small_networks import searched_hourglass, small_config
+from network_arrangements import searched_hourglass, small_config
 from torch import Tensor, nn
 
 from ffstereo_ros.errors import ImageError, ParameterError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from small_networks import (
+from network_arrangements import (
     arrangements,
     basic3d,
     default_hourglass,
