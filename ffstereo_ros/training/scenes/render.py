@@ -75,7 +75,9 @@ def occluded(disparity: torch.Tensor, other: torch.Tensor, tolerance: float = 0.
     """
     width = disparity.shape[1]
     column = torch.arange(width, dtype=torch.float32, device=disparity.device).view(1, -1) - disparity
-    low = column.floor().clamp(0, width - 1).long()
-    high = (low + 1).clamp(max=width - 1)
+    low = (column + 1e-3).floor()
+    between = (column - low) > 1e-3
+    low = low.clamp(0, width - 1).long()
+    high = (low + between.long()).clamp(max=width - 1)
     nearest = torch.minimum(other.gather(1, low), other.gather(1, high))
     return (nearest > disparity + tolerance) | (column < 0) | (column > width - 1)

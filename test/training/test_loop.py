@@ -1,0 +1,114 @@
+"""Short real runs: the loss falls, files appear, a run can be resumed, ended by time, spread out, and fine-tuned."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ffstereo_ros.errors import InputFileError, WeightsError
+from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+from ffstereo_ros.training import loop
+from ffstereo_ros.training.folder import FolderBatches
+from ffstereo_ros.training.loop import train
+from ffstereo_ros.training.scenes.sampler import sample_pair
+from ffstereo_ros.training.settings import TINY_CROPS, TrainSettings
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_HELD_OUT", 1)
+    monkeypatch.setattr(loop, "_LOG_EVERY", 1)
+    torch.set_num_threads(1)
+
+
+def _settings(output: Path, steps: int, **changes: object) -> TrainSettings:
+    settings = TrainSettings(output, steps=steps, crops=TINY_CROPS, workers=0, iterations=1, learning_rate=2e-3)
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def test_loss_falls_and_files_appear(tmp_path: Path) -> None:
+    result = train(_settings(tmp_path, 30))
+    assert result.progress.step == 30
+    assert result.progress.samples == 60
+    first, last = np.mean(result.losses[:5]), np.mean(result.losses[-5:])
+    assert last < 0.7 * first, (first, last)  # measured LOSS
+    assert set(result.figures) == {"generated"}
+    model = build_model(load_weights(tmp_path / "weights.safetensors"))
+    assert model.config.volume.groups == 8
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    with (tmp_path / "losses.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_resume_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
+    train(_settings(tmp_path, 4))
+    result = train(_settings(tmp_path, 6, resume=True))
+    assert result.progress.step == 6
+    assert len(result.losses) == 2
+
+
+def test_resume_needs_a_state(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="--resume"):
+        train(_settings(tmp_path, 4, resume=True))
+
+
+def test_minutes_end_a_run_early(tmp_path: Path) -> None:
+    result = train(_settings(tmp_path, 100_000, minutes=0.02))
+    assert 1 <= result.progress.step < 1000
+
+
+def test_processes_share_one_run(tmp_path: Path) -> None:
+    result = train(_settings(tmp_path, 3, processes=2))
+    assert result.progress.samples == 12
+
+
+def _write_pair(folder: Path, seed: int) -> None:
+    pair = sample_pair(seed, 80, 150, 40)
+    folder.mkdir(parents=True)
+    for name, image in (("left", pair.left), ("right", pair.right)):
+        cv2.imwrite(str(folder / f"{name}.png"), image.permute(1, 2, 0).numpy()[:, :, ::-1])
+    cv2.imwrite(str(folder / "disp.png"), (pair.disparity.numpy() * 256).astype(np.uint16))
+
+
+def test_fine_tuning_starts_from_weights_and_reads_a_folder(tmp_path: Path) -> None:
+    for seed in range(2):
+        _write_pair(tmp_path / "pairs" / f"mine_{seed}", seed)
+    train(_settings(tmp_path / "first", 3))
+    weights = tmp_path / "first" / "weights.safetensors"
+    tuned = train(_settings(tmp_path / "tuned", 1, init=weights, data=tmp_path / "pairs", learning_rate=1e-6))
+    assert np.isfinite(tuned.losses).all()
+    before, after = (load_weights(tmp_path / run / "weights.safetensors").tensors for run in ("first", "tuned"))
+    name = "classifier.weight"
+    assert torch.allclose(before[name], after[name], atol=1e-4)
+
+
+def test_folder_crops_keep_truth_and_image_together(tmp_path: Path) -> None:
+    _write_pair(tmp_path / "mine_0", 3)
+    left, _, truth, depth = next(iter(FolderBatches(tmp_path, 0, TINY_CROPS)))
+    assert left.shape == (2, 3, 64, 128)
+    assert truth.shape == (2, 1, 64, 128)
+    assert depth == 64
+    whole = sample_pair(3, 80, 150, 40).disparity
+    windows = whole.unfold(0, 64, 1).unfold(1, 128, 1)
+    worst = min(float((window - truth[0, 0]).abs().max()) for row in windows for window in row)
+    assert worst < 1 / 256 + 1e-4  # the file's step
+
+
+def test_folder_without_truth_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputFileError):
+        FolderBatches(tmp_path, 0, TINY_CROPS)
+
+
+def test_damaged_init_is_refused(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"bad\.safetensors"):
+        train(_settings(tmp_path / "out", 1, init=bad))

@@ -1,0 +1,28 @@
+"""The learning-rate cycle and the limits of the settings."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ffstereo_ros.errors import ParameterError
+from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
+
+
+def test_cycle_rises_and_is_annealed_to_zero() -> None:
+    factors = [learning_rate_factor(i / 200, 0.05) for i in range(201)]
+    peak = factors.index(max(factors))
+    assert peak == 10
+    assert factors[peak] == pytest.approx(1.0)
+    assert factors[-1] == 0
+    assert all(a < b for a, b in pairwise(factors[: peak + 1]))
+    assert all(a > b for a, b in pairwise(factors[peak:]))
+    assert learning_rate_factor(1.2, 0.05) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"minutes": -1.0}, {"learning_rate": 0.0}])
+def test_settings_refuse(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match=str(next(iter(wrong)).replace("_", " "))):
+        TrainSettings(Path("out"), **wrong)  # type: ignore[arg-type]
