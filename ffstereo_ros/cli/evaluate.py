@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ffstereo_ros.evaluation.evaluator import Contender, EvaluatorSettings, eval
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.report import write_scene_report
 from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, write_csv, write_json
+from ffstereo_ros.evaluation.summary import write_summary
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -43,6 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--pictures", type=int, default=200, help="scenes with pictures in the report (default 200)")
     parser.add_argument(
         "--no-consistency", action="store_true", help="leave out the left-right check, which costs a second match"
+    )
+    parser.add_argument(
+        "--summary", type=Path, metavar="DIR", help="also write accuracy.md, .json and .svg there, without any image"
     )
     add_contender_arguments(parser)
     return parser
@@ -79,6 +84,9 @@ def run(args: argparse.Namespace) -> int:
         for contender in contenders:
             contender.close()
     write_all(results, output)
+    if args.summary is not None:
+        written = write_summary(results, make_output(args.summary))
+        print(f"summary: {', '.join(str(path) for path in written)}")
     if not results.complete:
         return 130
     return 0 if any(not scene.failed for contender in results.contenders for scene in contender.scenes) else 1
@@ -92,7 +100,8 @@ def make_output(output: Path) -> Path:
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        (output / "metrics.json.partial").touch()
+        with tempfile.TemporaryFile(dir=output):
+            pass
     except OSError as error:
         raise InputFileError(f"{output}: cannot be written to ({error.strerror}); choose another --output") from error
     return output

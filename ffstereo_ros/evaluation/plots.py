@@ -52,7 +52,8 @@ def _figure(svg: list[str], xlabel: str, ylabel: str) -> Iterator[Axes]:
         axes.set_ylabel(ylabel)
         yield axes
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False, labelcolor=_INK)
+            # Above the axes: inside, it would hide bars and curves of some runs.
+            figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_INK, fontsize=10)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg.append(text.getvalue()[text.getvalue().index("<svg") :])
@@ -65,6 +66,8 @@ def grouped_bars(series: dict[str, dict[str, float]], ylabel: str) -> str:
     width = 0.8 / max(len(series), 1)
     with _figure(svg, "", ylabel) as axes:
         for index, (label, values) in enumerate(series.items()):
+            if not values:
+                continue  # the others keep their places and colours
             heights = [values.get(group, np.nan) for group in groups]
             places = np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width
             axes.bar(places, heights, width * 0.92, label=label, color=COLOURS[index % len(COLOURS)])
@@ -93,6 +96,8 @@ def sparsification_curves(results: dict[str, Sparsification]) -> str:
     svg: list[str] = []
     with _figure(svg, "least confident pixels removed, %", "error left, relative") as axes:
         for index, (label, curves) in enumerate(results.items()):
+            if not curves.frames:
+                continue
             colour = COLOURS[index % len(COLOURS)]
             axes.plot(100 * REMOVED, curves.by_confidence / curves.frames, color=colour, label=label, linewidth=2)
             axes.plot(
@@ -109,7 +114,8 @@ def error_by_confidence(results: dict[str, Sparsification]) -> str:
     for label, curves in results.items():
         with np.errstate(invalid="ignore", divide="ignore"):
             bad2 = 100.0 * curves.bad2 / curves.pixels
-        series[label] = {f"{index / 10:.1f}": float(value) for index, value in enumerate(bad2)}
+        bins = {f"{index / 10:.1f}": float(value) for index, value in enumerate(bad2)}
+        series[label] = bins if curves.frames else {}
     return grouped_bars(series, "bad2 in this tenth of confidence, %")
 
 
@@ -128,8 +134,11 @@ def latency_histogram(results: dict[str, LatencyHistogram]) -> str:
                 color=colour,
                 label=f"{label}, p50 {1000 * latency.percentile(50):.0f} ms",
             )
-        longest = max((1000 * latency.longest for latency in results.values()), default=1.0)
-        axes.set_xlim(0, 1.05 * longest)
+        typical = [latency.percentile(50) for latency in results.values() if latency.frames]
+        if typical and max(typical) > 8 * min(typical):
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(0, 1.05 * max((1000 * latency.longest for latency in results.values()), default=1.0))
     return svg[0]
 
 

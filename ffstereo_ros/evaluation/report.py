@@ -9,7 +9,7 @@ from ffstereo_ros.evaluation.page import Cell, Page, Plot, Strip, Table, number,
 from ffstereo_ros.evaluation.results import DEFINITIONS, ContenderResult, Run, SceneResult
 from ffstereo_ros.evaluation.timing import machine
 
-# Column head, kind and figure of the mean, digits; smaller is better but for density and coverage.
+# Column head, kind and figure of the mean, digits. The best is marked, but for the density: an answer may be wrong.
 _MEAN_COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("bad0.5 [%]", "all", "bad05", 2),
     ("bad1 [%]", "all", "bad1", 2),
@@ -25,7 +25,7 @@ _MEAN_COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("depth MAE [m]", "depth", "mae_m", 3),
     ("left-right [%]", "consistency", "left_right", 1),
 )
-_LARGER_IS_BETTER = ("density", "left_right")
+_LARGER_IS_BETTER = ("left_right",)
 
 
 def write_scene_report(run: Run, path: Path) -> None:
@@ -86,7 +86,7 @@ def _mean_table(run: Run) -> Table:
     for _, kind, figure, digits in columns:
         values = [mean.get(kind, {}).get(figure) for mean in means]
         sign = -1 if figure in _LARGER_IS_BETTER else 1
-        best = smallest([None if value is None else sign * value for value in values])
+        best = None if figure == "density" else smallest([None if value is None else sign * value for value in values])
         for row, value in zip(rows, values):
             row.append(number(value, digits, best=None if best is None else sign * best))
     for row, contender in zip(rows, run.contenders):
@@ -196,12 +196,13 @@ def _plots(run: Run) -> list[Plot]:
     if any(bad2.values()):
         svg = plots.grouped_bars(bad2, "bad2, %")
         found.append(Plot("bad2 by data set", svg, "All truth pixels, unknown counted as bad; lower is better."))
-    depth = {contender.label: contender.depth for contender in run.contenders if contender.depth.answered.sum()}
-    if depth:
+    # All contenders go into every plot, those without data too: each keeps its colour throughout the page.
+    depth = {contender.label: contender.depth for contender in run.contenders}
+    if any(ranges.answered.sum() for ranges in depth.values()):
         svg = plots.depth_by_range(depth, "abs_rel", "AbsRel, %")
         found.append(Plot("Depth error by range", svg, "Mean relative depth error of answered pixels, by true depth."))
-    confidence = {contender.label: contender.confidence for contender in run.contenders if contender.confidence.frames}
-    if confidence:
+    confidence = {contender.label: contender.confidence for contender in run.contenders}
+    if any(curves.frames for curves in confidence.values()):
         note = "A good confidence falls with its oracle; one that knows nothing stays at 1."
         found.append(Plot("Sparsification", plots.sparsification_curves(confidence), note))
         note = "It should fall from left to right."

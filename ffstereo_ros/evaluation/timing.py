@@ -87,6 +87,8 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: _version(name) for name in ("numpy", "torch", "tensorrt")},
         "opencv": cv2.__version__,
+        # Well above the number of this program's own threads, the times were disturbed.
+        "load": f"{os.getloadavg()[0]:.1f}",
     }
     gpu = _gpu()
     return {**facts, "gpu": gpu} if gpu else facts

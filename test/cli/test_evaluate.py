@@ -187,3 +187,20 @@ def test_sgbm_agrees_with_the_published_baseline(shared, tmp_path):
             pairs += [(row["bad2_all_nocc"], scene["visible"]["bad2"]), (row["d1_all_nocc"], scene["visible"]["d1"])]
         worst = max(worst, *(abs(float(theirs) - ours) for theirs, ours in pairs))
     assert worst < 0.01  # points; 0.004 seen, the file's own rounding is 0.0005
+
+
+def test_the_summary_for_the_documentation_holds_no_image(tmp_path):
+    make_scene(tmp_path / "in" / "wall_near", shift=12)
+    make_scene(tmp_path / "in" / "flat_far", shift=8, calibrated=False)
+    assert evaluate(tmp_path / "in", tmp_path / "out", "--summary", str(tmp_path / "docs")) == 0
+    assert sorted(path.name for path in (tmp_path / "docs").iterdir()) == [
+        "accuracy.json",
+        "accuracy.md",
+        "accuracy.svg",
+    ]
+    page = (tmp_path / "docs" / "accuracy.md").read_text()
+    metrics = json.loads((tmp_path / "docs" / "accuracy.json").read_text())
+    assert f"| wall_near | sgbm | {metrics['scenes']['wall_near']['all']['bad2']:.2f} |" in page
+    assert "| **all** (2) | sgbm |" in page
+    assert "| 2–4 m | sgbm | 9600 |" in page
+    assert "<image" not in (tmp_path / "docs" / "accuracy.svg").read_text()
