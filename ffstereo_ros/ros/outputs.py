@@ -17,7 +17,7 @@ CONFIDENCE = "confidence"
 CLOUD = "points2"
 COLOUR = "disparity/image_color"
 
-_TYPES: dict[str, type] = {
+TYPES: dict[str, type] = {
     DISPARITY: DisparityImage,
     DEPTH: Image,
     DEPTH_INFO: CameraInfo,
@@ -38,7 +38,7 @@ class Outputs:
         options = QoSOverridingOptions.with_default_policies()
         self._publishers = {
             topic: node.create_publisher(kind, topic, _QOS, qos_overriding_options=options)
-            for topic, kind in _TYPES.items()
+            for topic, kind in TYPES.items()
         }
 
     def wanted(self) -> frozenset[str]:

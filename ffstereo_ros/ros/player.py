@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,14 +91,18 @@ def camera_infos(camera: StereoCamera) -> tuple[CameraInfo, CameraInfo]:
     return infos[0], infos[1]
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, load_pair: Callable[[], KnownPair] = load_motorcycle) -> int:
     """Plays until all pairs are sent or it is told to stop.
+
+    Args:
+        args: the command line, the program's own by default.
+        load_pair: what is played; a benchmark puts its own here.
 
     Returns:
         0 when done, 1 where the pair cannot be had (told in one line).
     """
     try:
-        pair = load_motorcycle()
+        pair = load_pair()
     except FFStereoError as error:
         print(f"stereo_player: {error}", file=sys.stderr)
         return 1

@@ -120,6 +120,11 @@ class ModuleProcess:
         """The exit status, None while it runs."""
         return self._process.poll()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def send_signal(self, number: int) -> None:
         """Sends a signal and does not wait."""
         self._process.send_signal(number)

@@ -9,8 +9,13 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 # The stages of a frame's way, in order; `infer` holds `backend`, the time inside the backend alone.
-STAGES = ("wait", "convert", "infer", "backend", "geometry", "publish")
+STAGES = ("wait", "convert", "infer", "geometry", "publish")
+_WITHIN_INFER = "backend"
+# Their sum: from the arrival of the set to the end of its last publication.
+IN_NODE = "in_node"
+# The same from the stamp of the left image: camera driver and transport included.
 STAMP_TO_PUBLISH = "stamp_to_publish"
+_TIMES = (STAMP_TO_PUBLISH, IN_NODE, *STAGES, _WITHIN_INFER)
 
 # Why a set was not published. Anything else is `refused`.
 DROP_CAUSES = (
@@ -96,7 +101,7 @@ class Statistics:
 
     def __init__(self, window: float) -> None:
         self._lock = threading.Lock()
-        self._latencies = {stage: Window(window) for stage in (*STAGES, STAMP_TO_PUBLISH)}
+        self._latencies = {name: Window(window) for name in _TIMES}
         self._input, self._output = Window(window), Window(window)
         self._drops: Counter[str] = Counter()
         self._sets = self._published = self._other_clock = 0
@@ -123,6 +128,7 @@ class Statistics:
             self._output.add(0.0, now)
             for stage, seconds in stages.items():
                 self._latencies[stage].add(seconds, now)
+            self._latencies[IN_NODE].add(sum(stages.get(stage, 0.0) for stage in STAGES), now)
             if _SAME_CLOCK_S[0] <= stamp_to_publish <= _SAME_CLOCK_S[1]:
                 self._latencies[STAMP_TO_PUBLISH].add(stamp_to_publish, now)
             else:
@@ -153,13 +159,13 @@ class Statistics:
             }
             table.update({f"dropped_{cause}": str(self._drops[cause]) for cause in DROP_CAUSES})
             table["stamps_of_another_clock"] = str(self._other_clock)
-            for stage in (STAMP_TO_PUBLISH, *STAGES):
-                table.update(_latency_values(stage, self._latencies[stage].percentiles(now)))
+            for name in _TIMES:
+                table.update(_latency_values(name, self._latencies[name].percentiles(now)))
         return table
 
 
-def _latency_values(stage: str, percentiles: Percentiles | None) -> dict[str, str]:
+def _latency_values(time_name: str, percentiles: Percentiles | None) -> dict[str, str]:
     if percentiles is None:
         return {}
     pairs = (("p50", percentiles.p50), ("p95", percentiles.p95), ("max", percentiles.max))
-    return {f"{stage}_{name}_ms": f"{1e3 * seconds:.2f}" for name, seconds in pairs}
+    return {f"{time_name}_{name}_ms": f"{1e3 * seconds:.2f}" for name, seconds in pairs}

@@ -42,12 +42,13 @@ def test_every_set_is_counted_once() -> None:
         statistics.count_set()
         statistics.count_drop(cause)
     statistics.count_set()
-    statistics.count_published({"infer": 0.02}, 0.05)
+    statistics.count_published({"wait": 0.01, "infer": 0.02, "backend": 0.015}, 0.05)
     values = statistics.values()
     dropped = sum(int(value) for key, value in values.items() if key.startswith("dropped_"))
     assert int(values["sets"]) == int(values["published"]) + dropped
     assert (values["published"], values["dropped_refused"]) == ("1", "2")
     assert (values["infer_p50_ms"], values["stamp_to_publish_max_ms"]) == ("20.00", "50.00")
+    assert values["in_node_p95_ms"] == "30.00"  # the backend's time is within infer's
 
 
 @pytest.mark.parametrize("latency", [-5.0, 1e9])

@@ -75,7 +75,7 @@ def test_every_set_is_published_or_counted(rig: Rig, start_node: StartNode) -> N
     rig.spin_until(lambda: rig.reports >= settled, what="the counts after the last frame")
     dropped = sum(int(value) for key, value in rig.status.items() if key.startswith("dropped_"))
     assert int(rig.status["sets"]) == int(rig.status["published"]) + dropped
-    for stage in ("stamp_to_publish", "wait", "convert", "infer", "backend", "geometry", "publish"):
+    for stage in ("stamp_to_publish", "in_node", "wait", "convert", "infer", "backend", "geometry", "publish"):
         if stage != "geometry":  # a disparity alone needs none
             assert 0 <= float(rig.status[f"{stage}_p50_ms"]) <= float(rig.status[f"{stage}_max_ms"])
 

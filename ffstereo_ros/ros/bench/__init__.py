@@ -1,0 +1,1 @@
+"""What the node and the transport cost, measured between processes with a backend that costs nothing."""
