@@ -188,7 +188,8 @@ def sceneflow(root: Path) -> list[Scene]:
 def _folders(root: Path) -> list[Scene]:
     """Every ``plain`` or Middlebury-like folder at or below the root; a repeated name gets its parent's in front."""
     scenes: dict[str, Scene] = {}
-    for folder in _walk(root.resolve(), _SEARCH_DEPTH):
+    # Paths stay as the user wrote them, in messages too; only a folder called `.` has to be given its name.
+    for folder in _walk(root if root.name else root.resolve(), _SEARCH_DEPTH):
         for scene in plain(folder) or middlebury(folder):
             name = scene.name if scene.name not in scenes else f"{folder.parent.name}_{scene.name}"
             scenes[name] = Scene(**{**vars(scene), "name": name})
