@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
 from ffstereo_ros.errors import InputFileError, ParameterError
-from ffstereo_ros.evaluation.evaluator import Contender, EvaluatorSettings, evaluate
+from ffstereo_ros.evaluation.evaluator import DEFAULT_MAX_DISPARITY, Contender, EvaluatorSettings, evaluate
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.report import write_scene_report
 from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, write_csv, write_json
@@ -66,8 +66,10 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError("--repeats and --limit: must be at least 1")
     scenes = find_scenes(args.scenes)[: args.limit]
     contenders = contenders_of(args)
-    output = make_output(args.output)
     bound = None if args.own_max_disparity else args.max_disparity
+    for contender in contenders:
+        contender.matcher(bound or DEFAULT_MAX_DISPARITY)  # what cannot run is refused now, not once a scene
+    output = make_output(args.output)
     settings = EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures)
     results = Run(
         source=str(args.scenes),

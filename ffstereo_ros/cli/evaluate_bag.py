@@ -35,6 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="a bag folder, an .mcap, a .db3 or a .bag file")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for figures and report")
+    _add_bag_arguments(parser)
+    add_matching_arguments(parser)
+    return parser
+
+
+def _add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--left-topic", default="", metavar="TOPIC", help="left image (default: found by name)")
     parser.add_argument("--right-topic", default="", metavar="TOPIC", help="right image (default: found by name)")
     parser.add_argument(
@@ -66,8 +72,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--record", nargs="+", choices=OUTPUTS, default=["disparity", "depth"], help="what the result bag holds"
     )
-    add_matching_arguments(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

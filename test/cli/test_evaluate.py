@@ -141,6 +141,16 @@ def test_refusals_are_one_line(tmp_path, capsys):
     assert "allowed is auto, torch" in capsys.readouterr().err
 
 
+def test_a_backend_that_cannot_run_is_refused_before_the_first_scene(tmp_path, capsys):
+    make_scene(tmp_path / "in" / "wall")
+    code = evaluate(tmp_path / "in", tmp_path / "out", "--backend", "sgbm", "torch", "--weights", "nowhere.safetensors")
+    assert code == 1
+    printed = capsys.readouterr()
+    assert "nowhere" in printed.err or "torch" in printed.err
+    assert "wall" not in printed.out
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_leaves_a_partial_report_that_says_so(tmp_path):
     for number in range(300):
         make_scene(tmp_path / "in" / f"wall_{number}", height=96, width=320)

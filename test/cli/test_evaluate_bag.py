@@ -17,7 +17,7 @@ from ffstereo_ros.cli.main import main
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
 pytest.importorskip("rosbags", reason="needs rosbags: recordings cannot be made without")
-from bag_factory import DEPTH, HEIGHT, SHIFT, WIDTH, BagFactory
+from bag_factory import CX_OFFSET, DEPTH, HEIGHT, SHIFT, WIDTH, BagFactory
 
 START, STEP = 1_700_000_000_000_000_000, 50_000_000
 
@@ -75,7 +75,7 @@ def test_recorded_messages_mean_what_they_say(tmp_path):
     values = disparity.image.data.view("<f4").reshape(HEIGHT, WIDTH)
     known = values >= disparity.min_disparity
     assert known.mean() > 0.8
-    assert np.median(values[known]) == pytest.approx(SHIFT, abs=0.1)
+    assert np.median(values[known]) == pytest.approx(SHIFT + CX_OFFSET, abs=0.1)
     ((_, depth),) = results["/stereo/depth/image_rect"]
     metres = depth.data.view("<f4").reshape(HEIGHT, WIDTH)
     assert np.array_equal(np.isfinite(metres), known)

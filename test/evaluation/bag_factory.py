@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 HEIGHT, WIDTH, SHIFT = 48, 96, 6
-F, CX, CY, BASELINE = 80.0, 48.0, 24.0, 0.15
-DEPTH = F * BASELINE / SHIFT  # 2 m
+# The principal points differ, as on cameras that are rectified for a near convergence: cx_right - cx_left.
+F, CX, CY, BASELINE, CX_OFFSET = 80.0, 48.0, 24.0, 0.15, 2.0
+DEPTH = F * BASELINE / (SHIFT + CX_OFFSET)  # 1.5 m
 
 
 class BagFactory:
@@ -70,7 +71,7 @@ class BagFactory:
     def info(self, stamp, right):
         """CameraInfo of one side."""
         roi = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-        P = np.array([F, 0, CX, -F * BASELINE if right else 0, 0, F, CY, 0, 0, 0, 1, 0], np.float64)
+        P = np.array([F, 0, CX + CX_OFFSET * right, -F * BASELINE * right, 0, F, CY, 0, 0, 0, 1, 0], np.float64)
         arrays = {"d": np.zeros(5), "k": P.reshape(3, 4)[:, :3].reshape(-1), "r": np.eye(3).reshape(-1), "p": P}
         arrays = {name.upper() if self.ros1 else name: value for name, value in arrays.items()}
         more = {"distortion_model": "plumb_bob", "binning_x": 0, "binning_y": 0, "roi": roi, **arrays}
@@ -104,8 +105,8 @@ class BagFactory:
         self.write(topic, "sensor_msgs/msg/Image", self.image(stored, encoding, stamp), stamp)
 
     def disparity(self, stamp, value=SHIFT, topic="/stereo/truth"):
-        """A DisparityImage of a wall; its first row is unknown."""
-        values = np.full((HEIGHT, WIDTH), value, np.float32)
+        """A DisparityImage of a wall (``Z = f T / d``: the offset is inside); its first row is unknown."""
+        values = np.full((HEIGHT, WIDTH), value + CX_OFFSET, np.float32)
         values[0] = -1
         window = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, HEIGHT, WIDTH, False)
         kind = "stereo_msgs/msg/DisparityImage"

@@ -186,7 +186,7 @@ def test_a_lidar_is_carried_into_the_camera(bag_factory):
     # The lidar looks along x (REP 103), the camera along z, 0.5 m to the lidar's left.
     y, z = np.meshgrid(np.linspace(-1.5, 1.5, 61), np.linspace(-0.9, 0.9, 19))
     wall = np.column_stack((np.full(y.size, DEPTH), y.ravel(), z.ravel()))
-    hidden = wall * (3.0, 1, 1)
+    hidden = wall * (3.0, 3.0, 3.0)
     with bag_factory() as bag:
         bag.static_transform("base", "lidar", (0, 0, 0), (0, 0, 0, 1), START)
         bag.static_transform("base", "left_optical", (0, 0.5, 0), (-0.5, 0.5, -0.5, 0.5), START)
@@ -195,13 +195,12 @@ def test_a_lidar_is_carried_into_the_camera(bag_factory):
     (truth,), notes = truth_of(bag.path)
     known = truth[np.isfinite(truth)]
     assert known.size > 300
-    # Points 6 m away behind the wall are hidden from the camera; those beside it are not.
+    # Points three times as far lie behind the wall, on the same rays of the lidar, which stands elsewhere.
     assert (np.abs(known - SHIFT) < 1e-3).mean() > 0.95
-    rows, columns = np.nonzero(np.abs(truth - SHIFT) < 1e-3)
-    # y = 0.5 m is straight ahead, at cx = 48; y = -1.5 m is 80 * 2 / 2 = 80 px to the right of it: outside.
-    assert columns.max() == 94  # points stand 2 px apart
-    assert columns.min() == 48 - 40
-    assert rows.min() <= 1
+    # The camera stands at y = 0.5 m and looks along x: a point further right (smaller y) has a larger column.
+    expected = np.rint(80 * (0.5 - np.unique(y)) / DEPTH + 48)
+    columns = np.unique(np.nonzero(np.abs(truth - SHIFT) < 1e-3)[1])
+    np.testing.assert_array_equal(columns, np.sort(expected[(expected >= 0) & (expected < WIDTH)]))
     assert notes == set()
 
 

@@ -29,6 +29,15 @@ def test_a_constant_shift_agrees_where_both_cameras_look():
     assert math.isnan(left_right_agreement(np.full_like(left, np.nan), left))
 
 
+def test_the_way_back_starts_at_the_match():
+    # A step at x = 20 of the left image: 2 px before it, 10 px behind it. The right image sees it at x = 10.
+    left = np.where(np.arange(40) < 20, 2, 10).astype(np.float32)[None].repeat(3, 0)
+    right = np.where(np.arange(40) < 10, 2, 10).astype(np.float32)[None].repeat(3, 0)
+    # Left x = 2..11 goes to 0..9 and comes back; 12..19 goes to 10..17, which belong to the near side: hidden there.
+    # Left x = 20..39 goes to 10..29 and comes back.
+    assert left_right_agreement(left, right) == pytest.approx(100 * 30 / 38)
+
+
 class RememberingBackend:
     """Answers with the red channel of its left image, as if that were a disparity."""
 
