@@ -43,6 +43,8 @@ def open_stored(stored: StoredEngine, bench: Workbench) -> StereoEngine:
     engine = StereoEngine(_session((stage,), layout, bench), layout, layout.readings[0])
     with _closing_on_failure(engine):
         cases = unpack_cases(stored.self_test)
+        if any(case.left.shape != (*engine.shape, 3) for case in cases):
+            raise BackendError(f"{stored.self_test.name} is not of this engine's size: build the engine again")
         require_passed(name, run_self_test(engine.disparity, cases))
     return engine
 

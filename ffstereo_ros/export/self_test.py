@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -166,5 +168,5 @@ def unpack_cases(path: Path) -> tuple[Case, ...]:
             return tuple(
                 Case(name, file[f"left{i}"], file[f"right{i}"], file[f"expected{i}"]) for i, name in enumerate(names)
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BackendError(f"{path.name} is missing or damaged: build the engine again") from error
