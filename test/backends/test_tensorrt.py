@@ -90,7 +90,7 @@ def test_a_pair_larger_than_every_engine_is_refused_with_the_remedy():
 
 def test_a_failure_while_running_names_its_reason_and_the_backend_lives_on():
     stage = EngineStage(make_plan("fails", our_bindings()), fake_library(), "engine x")
-    with pytest.raises(BackendError, match="engine x failed while running: .*out of memory"):
+    with pytest.raises(BackendError, match=r"engine x failed while running: .*out of memory"):
         stage.enqueue()
 
 
@@ -212,7 +212,7 @@ def test_two_engines_of_two_exports_are_refused(tmp_path):
     other = [(n, i, (1, 16, 7, 7) if n == "stem_2x" else s, d) for n, i, s, d in second]
     write(tmp_path / "feature_runner.engine", make_plan("features", first))
     write(tmp_path / "post_runner.engine", make_plan("post", other))
-    with pytest.raises(BackendError, match="stem_2x is float32.*not exported together"):
+    with pytest.raises(BackendError, match=r"stem_2x is float32.*not exported together"):
         foreign(tmp_path)
 
 

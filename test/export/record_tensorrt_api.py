@@ -1,4 +1,4 @@
-"""Writes down which names a TensorRT version has, from its bindings wheel alone: `python record_tensorrt_api.py 10.3.0`.
+"""Writes down the names a TensorRT version has, from its bindings wheel alone: `python record_tensorrt_api.py 10.3.0`.
 
 The bindings (1.3 MB) load against empty libraries that define the ten functions they import: no GPU, no TensorRT.
 The result goes into tensorrt_api.json beside this file, for the classes that our code touches.

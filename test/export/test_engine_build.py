@@ -30,22 +30,23 @@ def cache(tmp_path, monkeypatch):
 
 def blueprint(compute="ours", height=H, width=W, version=VERSIONS[0], **changes):
     plan = make_plan(compute, our_bindings(height, width), version) if compute else b""
-    values = dict(
-        onnx=b"graph:" + plan,
-        cases=record_cases(sgbm, height, width, D),
-        height=height,
-        width=width,
-        iterations=8,
-        max_disparity=D,
-        precision="fp16",
-        weights="mini",
-        weights_sha256="a" * 64,
-    )
+    values = {
+        "onnx": b"graph:" + plan,
+        "cases": record_cases(sgbm, height, width, D),
+        "height": height,
+        "width": width,
+        "iterations": 8,
+        "max_disparity": D,
+        "precision": "fp16",
+        "weights": "mini",
+        "weights_sha256": "a" * 64,
+    }
     return Blueprint(**{**values, **changes})
 
 
-def build(print_=blueprint(), version=VERSIONS[0], said=None):
-    return build_engine(print_, fake_library(version), TARGET, (said if said is not None else []).append)
+def build(drawn=None, version=VERSIONS[0], said=None):
+    say = (said if said is not None else []).append
+    return build_engine(drawn or blueprint(), fake_library(version), TARGET, say)
 
 
 def load(wish=WISH, gpu=GPU, version=VERSIONS[0]):
@@ -75,7 +76,7 @@ def test_an_engine_that_is_there_is_not_built_again():
 def test_a_refused_graph_and_a_failed_build_leave_nothing(cache):
     with pytest.raises(BackendError, match="does not read the graph: In node -1"):
         build(blueprint(onnx=b"nonsense"))
-    with pytest.raises(BackendError, match="built no engine: .*no tactic"):
+    with pytest.raises(BackendError, match=r"built no engine: .*no tactic"):
         build(blueprint(compute=""))
     assert [path for path in cache.iterdir() if path.suffix != ".lock"] == []
 
@@ -125,7 +126,7 @@ def test_an_engine_of_another_tensorrt_says_so():
 @pytest.mark.parametrize("compute", ["nan", "negative", "quarter"])
 def test_an_engine_that_computes_wrongly_is_refused_and_another_size_serves(compute):
     build(blueprint(compute))
-    with pytest.raises(EngineError, match="failed its self-test and is not used: .*likely cause"):
+    with pytest.raises(EngineError, match=r"failed its self-test and is not used: .*likely cause"):
         load()
     build(blueprint(height=128, width=192))
     backend = load()

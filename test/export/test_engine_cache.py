@@ -25,19 +25,19 @@ PLAN = bytes(range(256)) * 40
 
 
 def key(**changes):
-    values = dict(
-        library="tensorrt",
-        library_version="10.3.0",
-        gpu="Orin",
-        driver="",
-        height=96,
-        width=160,
-        iterations=8,
-        max_disparity=64,
-        precision="fp16",
-        weights_sha256="a" * 64,
-        package_version="0.1.0",
-    )
+    values = {
+        "library": "tensorrt",
+        "library_version": "10.3.0",
+        "gpu": "Orin",
+        "driver": "",
+        "height": 96,
+        "width": 160,
+        "iterations": 8,
+        "max_disparity": 64,
+        "precision": "fp16",
+        "weights_sha256": "a" * 64,
+        "package_version": "0.1.0",
+    }
     return EngineKey(**{**values, **changes})
 
 
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(BackendError, match="engine cache .*file/engines cannot be written"),
+        pytest.raises(BackendError, match=r"engine cache .*file/engines cannot be written"),
         building(key(), tmp_path / "file" / "engines"),
     ):
         pass

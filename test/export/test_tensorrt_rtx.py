@@ -41,5 +41,5 @@ def test_dynamic_axes_are_refused(library):
 
 
 def test_what_is_no_graph_is_refused_with_the_parsers_words(library):
-    with pytest.raises(BackendError, match="tensorrt_rtx .* does not read the graph: .+"):
+    with pytest.raises(BackendError, match=r"tensorrt_rtx .* does not read the graph: .+"):
         build_plan(b"no graph", library, target_of(library, "8.6"))
