@@ -54,7 +54,7 @@ def test_depth_in_metres_keeps_nan() -> None:
 
 
 def test_depth_in_millimetres_is_0_where_unknown_too_near_or_too_far() -> None:
-    depth = np.array([[1.2344, NAN, 65.535, 65.536, 1e6, 0.0004, 0.001]], np.float32)
+    depth = np.array([[1.2344, NAN, 65.535, 65.6, 1e6, 0.0004, 0.001]], np.float32)
     message = messages.depth_message(depth, HEADER, "16UC1")
     assert np.frombuffer(message.data, "<u2").tolist() == [1234, 0, 65535, 0, 0, 0, 1]
     assert (message.encoding, message.step, message.is_bigendian) == ("16UC1", 14, 0)

@@ -50,6 +50,7 @@ def test_approximate_sync_matches_within_its_slop() -> None:
 def test_approximate_sync_takes_the_nearest() -> None:
     arrivals = [(0, 1000), (0, 1100), (1, 1103), (1, 1190), (2, 1101)]
     assert _synchronise(150e-9, 5, arrivals) == [(1100, 1103, 1101)]
+    assert _synchronise(100e-9, 5, [(1, 905), (1, 1006), (0, 1000)], inputs=2) == [(1000, 1006)]
 
 
 def test_waiting_messages_are_in_queues_that_can_be_cleared() -> None:
