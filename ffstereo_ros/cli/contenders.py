@@ -48,6 +48,8 @@ def contenders_of(args: argparse.Namespace) -> list[Contender]:
 
 def _settings(args: argparse.Namespace, backend: str, weights: str) -> MatcherSettings:
     rest = {name: getattr(args, name) for name in MatcherSettings.__dataclass_fields__}
+    if backend == "sgbm":
+        del rest["max_disparity"]  # its step is 16 px, and it is told with each matcher
     # Each is measured under its own name: a substitute would be measured under another's.
     return MatcherSettings(**{**rest, "backend": backend, "weights": weights, "backend_fallback": "none"})
 

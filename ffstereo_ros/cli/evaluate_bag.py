@@ -142,8 +142,11 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
             judge.truth = BagTruth(stack.enter_context(Bag(args.bag)), truth, tolerance=args.truth_tolerance)
         if args.result_bag != "none":
             judge.result_bag = stack.enter_context(_result_bag(args, output, topics, ready.matcher.backend.name))
-            result.result_bag = str(judge.result_bag.path)
-        judge.judge_all(frames, args.limit, _Progress(min(result.planned, args.limit or result.planned)).show)
+        try:
+            judge.judge_all(frames, args.limit, _Progress(min(result.planned, args.limit or result.planned)).show)
+        finally:
+            if judge.result_bag is not None and judge.result_bag.frames:
+                result.result_bag = str(judge.result_bag.path)
 
 
 def node_decoders() -> Decoders:
@@ -172,7 +175,15 @@ def _result_bag(args: argparse.Namespace, output: Path, topics: StereoTopics, ba
 
 
 def _tell(result: BagRun, output: Path) -> None:
+    for reason, count in result.stream.refused.items():
+        print(f"{count} frames refused: {reason}")
+    if result.stream.unpaired_left or result.stream.unpaired_right:
+        left, right = result.stream.unpaired_left, result.stream.unpaired_right
+        print(f"{left} left and {right} right images have no partner of the same stamp; try --sync-tolerance 0.005")
     times, means = result.latency.as_dict(), {name: result.series[name].mean for name in result.series}
+    if not result.frames:
+        print(f"none of {result.planned} left images was matched")
+        return
     print(
         f"{result.frames} of {result.planned} left images matched; coverage {means['coverage']:.1f} %, left-right "
         f"{means['left_right']:.1f} %, plane {means['plane_px']:.3f} px, flicker {means['flicker_px']:.3f} px; "

@@ -38,24 +38,23 @@ class ResultBag:
         namespace: in front of ``disparity``, ``depth/image_rect``, ``depth/camera_info``, ``confidence``.
         outputs: which of ``OUTPUTS`` are written.
 
+    Attributes:
+        frames: written so far.
+
     Raises:
-        InputFileError: the folder exists or cannot be made.
+        InputFileError: the folder exists.
     """
 
     def __init__(self, path: Path, namespace: str, outputs: tuple[str, ...]) -> None:
-        from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
         from rosbags.typesys import Stores, get_typestore
 
+        if path.exists():
+            raise InputFileError(f"{path}: exists already; nothing is overwritten, choose another --result-bag")
         self.path, self._namespace, self._outputs = path, namespace, outputs
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._connections: dict[str, Any] = {}
+        self._writer: Any = None
         self.frames = 0
-        try:
-            self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
-            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-            self._writer.open()
-        except Exception as error:
-            raise InputFileError(f"{path}: the result bag cannot be made ({error})") from error
 
     def __enter__(self) -> ResultBag:
         return self
@@ -64,13 +63,26 @@ class ResultBag:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Closes properly however the run ended: what was written can be read."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _open(self) -> None:
+        """Makes the bag with its first message: a run without a result leaves none."""
+        from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
+        try:
+            self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            self._writer.open()
+        except Exception as error:
+            self._writer = None
+            raise InputFileError(f"{self.path}: the result bag cannot be made ({error})") from error
 
     def write(self, frame: StereoFrame, result: StereoResult) -> None:
         """Adds one frame; depth only where the frame has a camera.
 
         Raises:
-            InputFileError: the disk is full, say.
+            InputFileError: the bag cannot be made, or the disk is full.
         """
         header = self._header(frame)
         messages: dict[str, tuple[str, Any]] = {}
@@ -82,12 +94,14 @@ class ResultBag:
             messages["depth/camera_info"] = (_INFO, self._info(header, frame.left_info))
         if "confidence" in self._outputs and result.confidence is not None:
             messages["confidence"] = (_IMAGE, self._float_image(header, result.confidence))
+        if messages and self._writer is None:
+            self._open()
         try:
             for name, (kind, message) in messages.items():
                 self._writer.write(self._connection(name, kind), frame.logged, self._store.serialize_cdr(message, kind))
         except OSError as error:
             raise InputFileError(f"{self.path}: cannot be written to any longer ({error.strerror})") from error
-        self.frames += 1
+        self.frames += bool(messages)
 
     def _connection(self, name: str, kind: str) -> Any:
         if name not in self._connections:

@@ -131,6 +131,12 @@ def test_own_max_disparity_follows_the_truth(tmp_path):
     assert scene["max_disparity_px"] == 32  # 20 + 1 rounded up to 16s
 
 
+def test_sgbm_takes_steps_of_16(tmp_path):
+    make_scene(tmp_path / "wall")
+    assert evaluate(tmp_path / "wall", tmp_path / "out", "--max-disparity", "48") == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["scenes"]["wall"]["max_disparity_px"] == 48
+
+
 def test_refusals_are_one_line(tmp_path, capsys):
     assert main(["evaluate", str(tmp_path), "--output", str(tmp_path / "out")]) == 1
     assert "no scenes found" in capsys.readouterr().err

@@ -206,3 +206,28 @@ def test_the_euroc_recording(shared, tmp_path):
     assert metrics["consistency"]["left_right"] > 70
     assert metrics["consistency"]["flicker_px"] < 0.3
     assert len(read(tmp_path / "results")["/stereo/disparity"]) == 8
+
+
+def test_stamps_that_never_meet_give_no_frame_and_no_bag(tmp_path, capsys):
+    with BagFactory(tmp_path / "drive") as bag:
+        for number in range(10):
+            bag.pair(START + number * STEP, right_stamp=START + number * STEP + 3_000_000)
+    assert evaluate(tmp_path / "drive", tmp_path / "out") == 1
+    assert (
+        "10 left and 10 right images have no partner of the same stamp; try --sync-tolerance" in capsys.readouterr().out
+    )
+    assert not (tmp_path / "drive_sgbm").exists()
+    assert evaluate(tmp_path / "drive", tmp_path / "out", "--sync-tolerance", "0.005") == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["frames"] == 10
+
+
+def test_without_calibration_disparity_is_judged_and_nothing_recorded(tmp_path):
+    with BagFactory(tmp_path / "drive") as bag:
+        for number in range(3):
+            bag.pair(START + number * STEP, with_info=False)
+    assert evaluate(tmp_path / "drive", tmp_path / "out") == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["frames"] == 3
+    assert metrics["result_bag"] == ""
+    assert "no CameraInfo" in metrics["notes"][0]
+    assert not (tmp_path / "drive_sgbm").exists()
