@@ -176,6 +176,8 @@ def _build_tensorrt(settings: MatcherSettings) -> Backend:
     from ffstereo_ros.export.engine_cache import stored_engines
 
     require_tensorrt()
+    if settings.device == "cpu":
+        raise BackendError("tensorrt: device = cpu, and engines run on NVIDIA GPUs only; use device auto or cuda")
     listing = stored_engines()
     foreign = _is_foreign_engine(settings.weights)
     if not foreign and not listing.engines:

@@ -1,4 +1,4 @@
-"""The group-wise correlation between the two engines of the authors' split, made by torch on the engines' buffers."""
+"""The group-wise correlation between the two engines of the authors' split: our kernel on the engines' buffers."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class VolumeStage:
             self._correlate()
 
     def _correlate(self) -> None:
-        from ffstereo_ros.network.cost_volume import groupwise_correlation
+        from ffstereo_ros.kernels.correlation_volume.op import correlation_volume
 
         left, right, volume = self._tensors
         with self._torch.inference_mode():
-            result = groupwise_correlation(left, right, self.groups, self.disparities, self.normalize)
+            result = correlation_volume(left, right, self.groups, self.disparities, self.normalize)
             volume.copy_(result)

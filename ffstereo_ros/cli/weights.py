@@ -37,6 +37,7 @@ def _list() -> int:
         print(f"  {describe(file)}")
     if not here:
         print("  none")
+    _list_engines()
     print("to download (ffstereo weights download NAME --accept-license):")
     for name, release in HUB_RELEASES.items():
         state = "in the cache" if name in here else f"{release.checkpoint.size_bytes / 1e6:.0f} MB"
@@ -46,6 +47,19 @@ def _list() -> int:
         print(f"  {known.name}  {known.size_bytes / 1e6:.0f} MB, licence: {known.licence}")
     print(f"  {instructions('NAME')}")
     return 0
+
+
+def _list_engines() -> None:
+    from ffstereo_ros.export.engine_cache import engines_dir, stored_engines
+
+    listing = stored_engines()
+    if not listing.engines and not listing.damaged:
+        return
+    from ffstereo_ros.export.engine_listing import describe_engines
+
+    print(f"TensorRT engines (ffstereo build-engine; cache: {engines_dir()}):")
+    for line in describe_engines(listing):
+        print(f"  {line}")
 
 
 def _download(args: argparse.Namespace) -> int:

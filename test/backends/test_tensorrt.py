@@ -1,5 +1,10 @@
 """The TensorRT backend on a library without a GPU: real tensors, recorded names, engines of every origin."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fake_tensorrt import (
@@ -228,3 +233,36 @@ def test_a_foreign_engine_that_answers_wrongly_is_refused_with_figures(tmp_path,
 def test_a_missing_engine_file_is_named(tmp_path):
     with pytest.raises(BackendError, match=r"nothing\.engine cannot be read"):
         foreign(tmp_path / "nothing.engine")
+
+
+_WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # an import of it raises ImportError
+sys.path.insert(0, {folder!r})
+import numpy as np
+from fake_tensorrt import HostDevice, fake_library, make_plan, our_bindings, sgbm
+from pathlib import Path
+from ffstereo_ros.backends.tensorrt_device import GpuFacts
+from ffstereo_ros.export.blueprint import Blueprint
+from ffstereo_ros.export.engine_build import Target, build_engine
+from ffstereo_ros.export.engine_cache import stored_engines
+from ffstereo_ros.export.engine_loading import Workbench
+from ffstereo_ros.export.engine_search import NetworkWish, load_backend
+from ffstereo_ros.export.self_test import record_cases
+gpu = GpuFacts("Orin", "8.7", "")
+graph = b"graph:" + make_plan("ours", our_bindings())
+drawn = Blueprint(graph, record_cases(sgbm, 96, 160, 64), 96, 160, 8, 64, "fp16", "mini", "a")
+build_engine(drawn, fake_library(), Target(gpu.describe(), ""))
+bench = Workbench(fake_library(), HostDevice)
+backend = load_backend(stored_engines(), NetworkWish("mini", "a", 8, 64), gpu, bench)
+blank = np.zeros((96, 160, 3), np.uint8)
+print(backend.infer(blank, blank).disparity.shape)
+"""
+
+
+def test_building_and_running_need_no_torch(tmp_path):
+    script = _WITHOUT_TORCH.format(folder=str(Path(__file__).parents[1]))
+    environment = {**os.environ, "FFSTEREO_CACHE": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "(96, 160)"

@@ -105,6 +105,13 @@ def test_no_engine_is_told_with_the_command(machine):
         create_matcher(settings(machine, backend_fallback="none"))
 
 
+def test_a_cpu_is_never_answered_with_an_engine(machine):
+    build(machine)
+    assert create_matcher(settings(machine, backend="auto", device="cpu")).matcher.backend.name == "torch"
+    with pytest.raises(BackendError, match="device = cpu, and engines run on NVIDIA GPUs only"):
+        create_matcher(settings(machine, device="cpu", backend_fallback="none"))
+
+
 def test_the_hierarchical_pass_is_refused(machine):
     build(machine)
     with pytest.raises(EngineError, match="engines have no such pass"):
