@@ -62,6 +62,7 @@ class BagJudge:
             self._judge(frame)
             on_frame(self.run)
             if limit is not None and self._seen >= limit:
+                self.run.note(f"only the first {limit} pairs were asked for")
                 break
         self.run.complete = True
 

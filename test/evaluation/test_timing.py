@@ -15,7 +15,7 @@ def test_percentiles_are_within_one_per_cent_and_memory_does_not_grow():
     for seconds in times:
         histogram.add(float(seconds))
     for share in (50, 95):
-        assert histogram.percentile(share) == pytest.approx(np.percentile(times, share), rel=0.015)  # worst 0.9 % seen
+        assert histogram.percentile(share) == pytest.approx(np.percentile(times, share), rel=0.015)  # worst 1.0 % seen
     figures = histogram.as_dict()
     assert figures["frames"] == 5000
     assert figures["max_ms"] == pytest.approx(1000 * times.max(), abs=1e-3)
