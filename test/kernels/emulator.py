@@ -21,16 +21,12 @@ import torch
 from torch import Tensor
 
 from ffstereo_ros.kernels import compile as kernel_compile
-from ffstereo_ros.kernels.launch import Launch, SharedMemory
+from ffstereo_ros.kernels.launch import Launch
 
 _EMULATION = Path(__file__).with_name("emulation")
 _KERNELS = Path(kernel_compile.__file__).parent
+_FLAGS = ("-O1", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
 _POISON = 0xFF  # every 16-bit and 32-bit float of these bytes is NaN
-
-# What a launch is planned for: A100, RTX 30xx / 40xx / 50xx, and H100 / H200 / B200.
-AMPERE = SharedMemory(block=166912, multiprocessor=167936)
-GEFORCE = SharedMemory(block=101376, multiprocessor=102400)
-HOPPER = SharedMemory(block=232448, multiprocessor=233472)
 
 
 def emulate(launch: Launch, *extra_defines: str, in_place: bool = False) -> Tensor:
@@ -39,8 +35,8 @@ def emulate(launch: Launch, *extra_defines: str, in_place: bool = False) -> Tens
     The output's memory holds NaN before, or with ``in_place`` what the launch's output tensor holds.
     """
     library = _library(launch, extra_defines)
-    forward = _run(library, launch, order=0, at_end=True, in_place=in_place)
-    backward = _run(library, launch, order=1, at_end=False, in_place=in_place)
+    forward = _run(library, launch, backward=False, at_end=True, in_place=in_place)
+    backward = _run(library, launch, backward=True, at_end=False, in_place=in_place)
     assert forward.tobytes() == backward.tobytes(), "the result depends on the order of threads: a barrier is missing"
     raw = torch.frombuffer(bytearray(forward.tobytes()), dtype=launch.output.dtype)
     return raw.as_strided(launch.output.shape, launch.output.stride())
@@ -52,7 +48,7 @@ class _Buffer:
     size: int
 
 
-def _run(library: ctypes.CDLL, launch: Launch, order: int, at_end: bool, in_place: bool) -> np.ndarray:
+def _run(library: ctypes.CDLL, launch: Launch, backward: bool, at_end: bool, in_place: bool) -> np.ndarray:
     """The output's bytes."""
     poisoned = None if in_place else launch.output
     buffers = [_copy_in(library, tensor, tensor is poisoned, at_end) for tensor in launch.tensors]
@@ -60,7 +56,7 @@ def _run(library: ctypes.CDLL, launch: Launch, order: int, at_end: bool, in_plac
     assert len(arguments) == library.arguments_size(), "the Arguments struct and the launch differ"
     grid = (ctypes.c_uint * 3)(*launch.grid)
     assert launch.shared_bytes % 16 == 0
-    error = library.launch(grid, launch.threads, ctypes.c_size_t(launch.shared_bytes), arguments, order)
+    error = library.launch(grid, launch.threads, ctypes.c_size_t(launch.shared_bytes), arguments, int(backward))
     assert error is None, error.decode()
     output = next(buffer for buffer, tensor in zip(buffers, launch.tensors) if tensor is launch.output)
     size = launch.output.numel() * launch.output.element_size()
@@ -96,9 +92,8 @@ def _build(kernel: Path, entry: str, defines: tuple[str, ...]) -> ctypes.CDLL:
     folder = _build_folder()
     library, main = folder / f"{name}.so", folder / f"{name}.cpp"
     main.write_text(source)
-    flags = "-O1 -std=c++17 -shared -fPIC -Wall -Wextra -Werror -Wno-unknown-pragmas".split()
     includes = [f"-I{_EMULATION}", f"-I{_KERNELS}"]
-    command = [_compiler(), *flags, *includes, f"-DKERNEL={entry}", *defines, str(main), "-o", str(library)]
+    command = [_compiler(), *_FLAGS, *includes, f"-DKERNEL={entry}", *defines, str(main), "-o", str(library)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     loaded = ctypes.CDLL(str(library))

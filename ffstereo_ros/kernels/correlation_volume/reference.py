@@ -37,12 +37,10 @@ def groupwise_correlation(left: Tensor, right: Tensor, groups: int, disparities:
     it: with x' reversed and zeros behind, entry (x, d) lies at flat offset x * (row - 1) + (W - 1) + d.
     """
     B, _, H, W = left.shape
-    row = W + disparities - 1
+    row = W + disparities
     left, right = (_split_groups(feature, groups, normalize) for feature in (left, right))  # [B, G, H, W, C / G]
-    right = F.pad(right.flip(3), (0, 0, 0, disparities - 1))  # [B, G, H, row, C / G]
+    right = F.pad(right.flip(3), (0, 0, 0, disparities))  # [B, G, H, row, C / G]
     pairs = left @ right.transpose(-1, -2)  # [B, G, H, W, row]
-    if row == 1:
-        return pairs.permute(0, 1, 4, 2, 3)
     band = pairs.flatten(3)[..., W - 1 : W - 1 + W * (row - 1)].view(B, groups, H, W, row - 1)
     return band[..., :disparities].permute(0, 1, 4, 2, 3).contiguous()
 

@@ -1,5 +1,5 @@
 // Enough of CUDA to run one kernel on a CPU, from the very source that a GPU gets: every CUDA thread is a fiber, blocks run
-// one after the other. What it finds beyond wrong numbers: a missing barrier (fibers can be run in any order), a barrier
+// one after the other. What it finds beyond wrong numbers: a missing barrier (fibers run forward or backward), a barrier
 // that not all threads reach (deadlock), shared memory read before it is written (NaN), and any access outside a buffer
 // or outside shared memory (guard pages).
 #pragma once
@@ -8,14 +8,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <numeric>
-#include <random>
 #include <vector>
 
 #define ON_CPU 1
@@ -29,8 +26,8 @@
 #define blockIdx emulator::block
 #define SHARED_MEMORY(name) unsigned char* name = emulator::shared_memory
 
-using std::max;
-using std::min;
+inline int max(int a, int b) { return a > b ? a : b; }
+inline int min(int a, int b) { return a < b ? a : b; }
 
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
@@ -102,7 +99,7 @@ inline void wait(Barrier& barrier) {
 inline const unsigned (*exchange(const unsigned* values, int count))[6] {
     Warp& warp = warps[current->thread.x / 32];
     auto& buffer = warp.values[current->exchanges++ % 2];
-    std::copy(values, values + count, buffer[current->thread.x % 32]);
+    std::memcpy(buffer[current->thread.x % 32], values, count * sizeof(unsigned));
     wait(warp.barrier);
     return buffer;
 }

@@ -31,11 +31,11 @@ inline void start_block(int threads) {
 }
 
 // False if no thread can go on before all have finished.
-inline bool run_block(const std::vector<int>& order) {
-    for (size_t finished = 0; finished < order.size();) {
+inline bool run_block(int threads, bool backward) {
+    for (int finished = 0; finished < threads;) {
         bool progress = false;
-        for (int index : order) {
-            Fiber& fiber = fibers[index];
+        for (int index = 0; index < threads; ++index) {
+            Fiber& fiber = fibers[backward ? threads - 1 - index : index];
             if (fiber.finished || (fiber.waits_for && fiber.waits_for->generation == fiber.generation)) continue;
             current = &fiber;
             swapcontext(&scheduler, &fiber.context);
@@ -52,24 +52,13 @@ inline void on_fault(int, siginfo_t* info, void*) {
     siglongjmp(fault_jump, 1);
 }
 
-// 0 forward, 1 backward, else shuffled by that seed.
-inline std::vector<int> thread_order(int threads, unsigned seed) {
-    std::vector<int> order(threads);
-    std::iota(order.begin(), order.end(), 0);
-    if (seed == 1) std::reverse(order.begin(), order.end());
-    std::mt19937 generator(seed);
-    if (seed > 1) std::shuffle(order.begin(), order.end(), generator);
-    return order;
-}
-
-inline const char* run_grid(const unsigned* grid, int threads, size_t shared_bytes, unsigned seed) {
-    const std::vector<int> order = thread_order(threads, seed);
+inline const char* run_grid(const unsigned* grid, int threads, size_t shared_bytes, bool backward) {
     for (block.z = 0; block.z < grid[2]; ++block.z)
         for (block.y = 0; block.y < grid[1]; ++block.y)
             for (block.x = 0; block.x < grid[0]; ++block.x) {
                 std::memset(shared_memory, 0xff, shared_bytes);
                 start_block(threads);
-                if (!run_block(order)) return "a barrier was not reached by all threads";
+                if (!run_block(threads, backward)) return "a barrier was not reached by all threads";
             }
     return nullptr;
 }
@@ -81,7 +70,7 @@ extern "C" void guarded_free(unsigned char* memory, size_t size) { emulator::fre
 extern "C" size_t arguments_size() { return sizeof(Arguments); }
 
 // Returns null, or what went wrong.
-extern "C" const char* launch(const unsigned* grid, int threads, size_t shared_bytes, const void* arguments, unsigned seed) {
+extern "C" const char* launch(const unsigned* grid, int threads, size_t shared_bytes, const void* arguments, int backward) {
     using namespace emulator;
     static char message[128];
     static unsigned char fault_stack[65536];
@@ -98,7 +87,7 @@ extern "C" const char* launch(const unsigned* grid, int threads, size_t shared_b
     std::memcpy(static_cast<void*>(&launch_arguments), arguments, sizeof(Arguments));
     const char* result = nullptr;
     if (sigsetjmp(fault_jump, 1) == 0) {
-        result = run_grid(grid, threads, shared_bytes, seed);
+        result = run_grid(grid, threads, shared_bytes, backward != 0);
     } else {
         std::snprintf(message, sizeof(message), "block (%u, %u, %u), thread %u: access outside a buffer, at %p", block.x, block.y,
                       block.z, current->thread.x, fault_address);
