@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import itertools
 import json
-import os
-import platform
 import sys
 import tempfile
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ffstereo_ros import __version__
 from ffstereo_ros.errors import MissingDependencyError, ParameterError
 
 if TYPE_CHECKING:
     from ffstereo_ros.ros.bench.session import Outcome
-
-_COLUMNS = (
-    "images",
-    "Hz",
-    "profile",
-    "sent",
-    "sets",
-    "published",
-    "received",
-    "added p50 / p95 ms",
-    "stamp to publish p50 / p95 ms",
-    "stamp to received p50 / p95 ms",
-    "node's CPU",
-)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -46,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "that from the stamp to there and to the last output's arrival; the node's processor time. Let nothing else "
         "run meanwhile.",
     )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
     parser.add_argument("--sizes", nargs="+", default=["640x480", "1280x720"], metavar="WxH", help="image sizes, px")
     parser.add_argument("--rates", nargs="+", type=float, default=[10.0, 30.0], metavar="HZ", help="pairs a second")
@@ -57,19 +39,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures every case, prints the table, and writes the JSON.
+    """Measures every case, prints the table, and writes what was asked for.
 
     Raises:
         MissingDependencyError: no rclpy.
         ParameterError: a size that is none.
     """
     try:
+        from ffstereo_ros.ros.bench.report import environment, report, table
         from ffstereo_ros.ros.bench.session import Case, measure
     except ImportError as error:
         raise MissingDependencyError(f"bench node needs ROS 2: source it, or use PyPI's wheels ({error})") from None
     sizes = [_size(text) for text in args.sizes]
     outcomes: list[Outcome] = []
-    load = os.getloadavg()[0]
+    machine = environment()
     for (width, height), rate, profile in itertools.product(sizes, args.rates, args.profiles):
         case = Case(width, height, rate, profile == "with", args.seconds)
         print(f"{width}x{height} at {rate:g} Hz {profile} profile: {args.seconds:g} s ...", file=sys.stderr)
@@ -77,32 +60,11 @@ def run(args: argparse.Namespace) -> int:
             outcomes.append(measure(case, Path(logs)))
     print(table(outcomes))
     if args.json is not None:
-        result = {"environment": _environment(load), "cases": [outcome.as_dict() for outcome in outcomes]}
+        result = {"environment": machine, "cases": [outcome.as_dict() for outcome in outcomes]}
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if args.report is not None:
+        args.report.write_text(report(outcomes, machine), encoding="utf-8")
     return 0
-
-
-def table(outcomes: list[Outcome]) -> str:
-    """The figures as a Markdown table."""
-    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_row(outcome) for outcome in outcomes)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _row(outcome: Outcome) -> tuple[str, ...]:
-    case = outcome.case
-    return (
-        f"{case.width}x{case.height}",
-        f"{case.rate:g}",
-        "with" if case.profile else "without",
-        str(outcome.sent),
-        str(outcome.sets),
-        str(outcome.published),
-        str(outcome.received),
-        f"{outcome.added_p50:.1f} / {outcome.added_p95:.1f}",
-        f"{outcome.stamped_p50:.1f} / {outcome.stamped_p95:.1f}",
-        f"{outcome.received_p50:.1f} / {outcome.received_p95:.1f}",
-        f"{100 * outcome.cpu_share:.0f} %",
-    )
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -110,32 +72,3 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 32):
         raise ParameterError(f"--sizes {text}: a size is WIDTHxHEIGHT in px, each at least 32, such as 640x480")
     return int(width), int(height)
-
-
-def _environment(load: float) -> dict[str, Any]:
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "ffstereo_ros": __version__,
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "load_before": round(load, 2),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "rclpy": _version("rclpy"),
-        "numpy": _version("numpy"),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

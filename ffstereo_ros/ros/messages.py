@@ -43,10 +43,11 @@ def disparity_message(
     """
     lowest = max(camera.cx_offset, 0.0)
     shifted = disparity + np.float32(camera.cx_offset)
-    with np.errstate(invalid="ignore"):
-        known = shifted >= np.float32(lowest)
+    cv2.patchNaNs(shifted, lowest - 1.0)  # 0.1 ms at 1280x720, np.where 0.6 ms
+    if camera.cx_offset < 0:
+        shifted[shifted < 0] = lowest - 1.0
     message = DisparityImage(header=header)
-    message.image = float_image(np.where(known, shifted, np.float32(lowest - 1.0)), header)
+    message.image = float_image(shifted, header)
     message.f = float(camera.f)
     message.t = float(camera.baseline)
     message.valid_window.width = camera.width
@@ -81,11 +82,12 @@ def colour_image(disparity: Float32Array, header: Header, *, max_disparity: floa
     The colour follows ``sqrt(d / max_disparity)``: fixed, so that a colour means the same in every frame, and the
     root because most of a scene lies in the lower third of the range.
     """
-    with np.errstate(invalid="ignore"):
-        level = np.sqrt(disparity * np.float32(254.0**2 / max_disparity))
-    # Level 0 is kept for unknown. A NaN compares false, hence the order of the operands.
-    levels = np.where(level >= 0, np.minimum(level, 254.0) + 1.0, 0.0).astype(np.uint8)
-    return _image(np.asarray(cv2.applyColorMap(levels, _COLOURS)), header, "bgr8")
+    level = disparity * np.float32(254.0**2 / max_disparity)
+    np.sqrt(level, out=level)
+    level += 1.0
+    np.minimum(level, 255.0, out=level)
+    cv2.patchNaNs(level, 0.0)
+    return _image(np.asarray(cv2.applyColorMap(level.astype(np.uint8), _COLOURS)), header, "bgr8")
 
 
 def depth_camera_info(left: CameraInfo, header: Header) -> CameraInfo:

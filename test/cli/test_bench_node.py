@@ -14,7 +14,8 @@ pytest.importorskip("rclpy", reason="needs rclpy: ROS 2, or the ros-jazzy-* whee
 
 def test_one_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "node.json"
-    options = ["--sizes", "160x120", "--rates", "10", "--profiles", "with", "--seconds", "2"]
+    report = tmp_path / "node.md"
+    options = ["--report", str(report), "--sizes", "160x120", "--rates", "10", "--profiles", "with", "--seconds", "2"]
     assert main(["bench", "node", "--json", str(file), *options]) == 0
     result = json.loads(file.read_text(encoding="utf-8"))
     (case,) = result["cases"]
@@ -24,8 +25,11 @@ def test_one_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Stamped, then arrived, then published: each span holds the next.
     assert 0 < case["added_p50"] < case["stamped_p50"]
     assert 0 < case["cpu_share"] < 1
-    row = capsys.readouterr().out.splitlines()[2]
-    assert row.startswith(f"| 160x120 | 10 | with | 20 | {case['sets']} | {case['published']} | {case['received']} |")
+    table = capsys.readouterr().out
+    assert table.splitlines()[2].startswith(
+        f"| 160x120 | 10 | with | 20 | {case['sets']} | {case['published']} | {case['received']} |"
+    )
+    assert table in report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("size", ["640", "640x", "31x480", "axb"])

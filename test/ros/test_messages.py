@@ -106,3 +106,10 @@ def test_the_depth_camera_info_is_the_left_cameras() -> None:
     info = messages.depth_camera_info(left, HEADER)
     assert (info.header.frame_id, left.header.frame_id) == ("left_optical", "another")
     assert (info.width, info.height, list(info.p)) == (left.width, left.height, list(left.p))
+
+
+def test_a_disparity_beyond_the_range_is_the_nearest_colour() -> None:
+    # Up to 1 px beyond the maximum is kept by the matcher: the level must not wrap around.
+    ends = np.array([[8.0, 9.0]], np.float32)
+    bgr = np.frombuffer(messages.colour_image(ends, HEADER, max_disparity=8.0).data, np.uint8).reshape(2, 3)
+    np.testing.assert_array_equal(bgr[0], bgr[1])

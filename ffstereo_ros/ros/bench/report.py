@@ -1,0 +1,104 @@
+"""The benchmark's figures as text."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ffstereo_ros import __version__
+from ffstereo_ros.ros.bench.session import Outcome
+
+_COLUMNS = (
+    "images",
+    "Hz",
+    "profile",
+    "sent",
+    "sets",
+    "published",
+    "received",
+    "added p50 / p95 ms",
+    "stamp to publish p50 / p95 ms",
+    "stamp to received p50 / p95 ms",
+    "node's CPU",
+)
+
+
+_METHOD = """\
+# What the node adds
+
+`ffstereo bench node --json docs/benchmarks/node.json --report docs/benchmarks/node.md` writes this page.
+
+Three processes of one host with DDS between them: a camera that sends rgb8 pairs and both CameraInfo, best effort; the
+node, its backend replaced by a constant; a listener to all six outputs (disparity, depth and its CameraInfo,
+confidence, cloud, colour image), reliable. "Profile" is `config/fastdds_large_images.xml` in all three.
+
+- sent: pairs sent. sets: pairs with both CameraInfo that the node synchronised; the rest was lost by the transport.
+- published: sets that the node published; it drops a set only when a newer one waits.
+- received: sets of which all six outputs reached the listener.
+- added: from the arrival of a set in the node to the end of its last publication, less the backend's time.
+- stamp to publish, stamp to received: from the stamp of the left image to the end of the last publication, and to the
+  arrival of the last output; camera and transport included.
+- node's CPU: its processor time per time of sending; 100 % = one core. Camera and listener share the same cores.
+"""
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The figures as a Markdown table."""
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_row(outcome) for outcome in outcomes)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    case = outcome.case
+    return (
+        f"{case.width}x{case.height}",
+        f"{case.rate:g}",
+        "with" if case.profile else "without",
+        str(outcome.sent),
+        str(outcome.sets),
+        str(outcome.published),
+        str(outcome.received),
+        f"{outcome.added_p50:.1f} / {outcome.added_p95:.1f}",
+        f"{outcome.stamped_p50:.1f} / {outcome.stamped_p95:.1f}",
+        f"{outcome.received_p50:.1f} / {outcome.received_p95:.1f}",
+        f"{100 * outcome.cpu_share:.0f} %",
+    )
+
+
+def report(outcomes: Sequence[Outcome], machine: dict[str, str]) -> str:
+    """Method, machine and table as Markdown."""
+    described = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in machine.items())
+    return f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(outcomes)}\n"
+
+
+def environment() -> dict[str, str]:
+    """What the figures depend on."""
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "ffstereo_ros": __version__,
+        "processor": f"{_cpu_name()}, {os.cpu_count()} cores",
+        "load_before": f"{os.getloadavg()[0]:.2f}",
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "rclpy": _version("rclpy"),
+        "numpy": _version("numpy"),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
