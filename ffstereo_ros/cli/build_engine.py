@@ -54,6 +54,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--export-only", type=Path, metavar="DIR", help="write graph and self-test there, build nothing"
     )
+    parser.add_argument(
+        "--custom-kernels",
+        action="store_true",
+        help="the volume by our CUDA kernel, as a plugin; TensorRT 10.9 or newer, measured on no GPU yet",
+    )
     return parser
 
 
@@ -108,7 +113,7 @@ def _blueprint(args: argparse.Namespace, height: int, width: int) -> Blueprint:
     require_torch()
     from ffstereo_ros.export.onnx_graph import GraphSettings
 
-    settings = GraphSettings(height, width, args.iterations, args.max_disparity, args.precision)
+    settings = GraphSettings(height, width, args.iterations, args.max_disparity, args.precision, args.custom_kernels)
     weights = find_weights(args.weights)
     print(f"exporting {weights.stem}, {width}x{height} px, {args.iterations} iterations, {args.precision}")
     blueprint = draw_blueprint(weights, settings)

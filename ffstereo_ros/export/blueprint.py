@@ -27,6 +27,7 @@ _FACTS: dict[str, type] = {
     "precision": str,
     "weights": str,
     "weights_sha256": str,
+    "custom_kernels": int,
 }
 
 
@@ -39,6 +40,7 @@ class Blueprint:
         cases: the self-test, with PyTorch's answers.
         height, width, iterations, max_disparity, precision: what is fixed in the graph; sizes in px.
         weights, weights_sha256: name of the weights, and hash of their file.
+        custom_kernels: 1 where the graph needs the plugin of our kernels.
     """
 
     onnx: bytes
@@ -50,6 +52,7 @@ class Blueprint:
     precision: str
     weights: str
     weights_sha256: str
+    custom_kernels: int = 0
 
     def write(self, folder: Path) -> None:
         """Three files, to be built from on another machine.
@@ -106,6 +109,7 @@ def draw_blueprint(weights: Path, settings: GraphSettings) -> Blueprint:
         settings.precision,
         weights.stem,
         sha256_of(weights),
+        int(settings.custom_kernels),
     )
 
 

@@ -78,6 +78,7 @@ def key_of(blueprint: Blueprint, library: TensorRT, target: Target) -> EngineKey
         precision=blueprint.precision,
         weights_sha256=blueprint.weights_sha256,
         package_version=__version__,
+        custom_kernels=blueprint.custom_kernels,
     )
 
 
@@ -85,13 +86,17 @@ def build_engine(blueprint: Blueprint, library: TensorRT, target: Target, say: S
     """Builds an engine into the cache, or returns the one that is there.
 
     Raises:
-        BackendError: the builder refused, was interrupted, or the cache cannot be written.
+        ParameterError: the graph needs our kernels, and this library takes none.
+        BackendError: the builder refused, or the cache cannot be written.
+        KeyboardInterrupt: Ctrl-C, once the builder has stopped; nothing is left behind.
     """
     key = key_of(blueprint, library, target)
     with building(key, say=say):
         if (there := find_engine(key)) is not None:
             say(f"{there.folder} is there already")
             return there
+        if blueprint.custom_kernels:
+            _register_kernels(library)
         began = time.monotonic()
         built = build_plan(blueprint.onnx, library, target, say)
         record = EngineRecord(
@@ -132,6 +137,19 @@ def build_plan(onnx: bytes, library: TensorRT, target: Target, say: Say = print)
     if plan is None:
         raise BackendError(f"{library.name} built no engine: {library.log.last() or 'no reason given'}")
     return BuiltPlan(bytes(plan), int(network.num_layers))
+
+
+def _register_kernels(library: TensorRT) -> None:
+    from ffstereo_ros.export.kernel_plugin import register_plugin, require_plugins
+
+    require_plugins(library)
+    from ffstereo_ros.kernels.compile import choose_target
+    from ffstereo_ros.kernels.launch import compiler
+
+    nvrtc = compiler()
+    major, minor = (int(part) for part in gpu_facts().compute_capability.split("."))
+    architecture = choose_target((major, minor), nvrtc.architectures).replace("sm_", "compute_")
+    register_plugin(library, nvrtc, architecture)
 
 
 def _parse(network: Any, onnx: bytes, library: TensorRT) -> None:

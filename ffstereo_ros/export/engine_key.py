@@ -27,6 +27,7 @@ class EngineKey:
         precision: ``fp16``, ``bf16`` or ``fp32``; empty in a wish that leaves it open.
         weights_sha256: of the weights file.
         package_version: of this package.
+        custom_kernels: 1 where this package's CUDA kernels are plugins of the engine; either kind serves a wish.
     """
 
     library: str
@@ -40,6 +41,7 @@ class EngineKey:
     precision: str
     weights_sha256: str
     package_version: str
+    custom_kernels: int = 0
     graph_format: int = GRAPH_FORMAT
 
     def digest(self) -> str:

@@ -37,6 +37,7 @@ class GraphSettings:
         iterations: refinement iterations, unrolled.
         max_disparity: px, a multiple of 32.
         precision: ``fp16``, ``bf16`` or ``fp32``.
+        custom_kernels: the volume is one node, which our plugin makes (see ``kernel_plugin``).
     """
 
     height: int
@@ -44,6 +45,7 @@ class GraphSettings:
     iterations: int = 8
     max_disparity: int = 192
     precision: str = "fp16"
+    custom_kernels: bool = False
 
     def __post_init__(self) -> None:
         for side, length in (("height", self.height), ("width", self.width)):
@@ -64,6 +66,10 @@ class ExportedStereo(nn.Module):
         super().__init__()
         self.model = prepare_for_inference(model, torch.device("cpu"), _DTYPES[settings.precision])
         self.settings = settings
+        if settings.custom_kernels:
+            from ffstereo_ros.export.kernel_graph import with_kernels
+
+            self.model = with_kernels(self.model)
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         images = (image.float().permute(0, 3, 1, 2) for image in (left, right))

@@ -155,6 +155,12 @@ def test_tensorrt_builds_for_the_gpu_it_runs_on_only():
         target_of(fake_library(), "8.6")
 
 
+def test_custom_kernels_are_refused_where_the_library_takes_none(cache):
+    with pytest.raises(ParameterError, match=r"custom kernels need TensorRT 10\.9 or newer"):
+        build(blueprint(custom_kernels=1))
+    assert [path for path in cache.iterdir() if path.suffix != ".lock"] == []
+
+
 def test_a_blueprint_travels(tmp_path):
     blueprint().write(tmp_path / "out")
     back = Blueprint.read(tmp_path / "out")

@@ -22,7 +22,13 @@ KEY = EngineKey(
 )
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(EngineKey)])
+def test_an_engine_with_our_kernels_serves_the_same_wish_and_lies_beside():
+    other = dataclasses.replace(KEY, custom_kernels=1)
+    assert other.digest() != KEY.digest()
+    assert other.differences(KEY) == []
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(EngineKey) if f.name != "custom_kernels"])
 def test_each_entry_makes_another_key_and_is_named(field):
     value = getattr(KEY, field)
     other = dataclasses.replace(KEY, **{field: value + 1 if isinstance(value, int) else "b" + value})

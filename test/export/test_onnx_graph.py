@@ -60,13 +60,19 @@ def check_numbers(model, iterations, tolerance):
 
 
 def test_mini_computes_what_pytorch_computes(mini):
-    graph = check_numbers(mini, 2, 1e-3)  # worst seen 2e-5
+    graph = check_numbers(mini, 2, 1e-4)  # worst seen 6e-6 px
     check_small(graph, 900)
 
 
-@pytest.mark.parametrize(("name", "nodes"), [("full", 1000), ("searched", 900)])
-def test_the_golden_checkpoints_compute_what_pytorch_computes(shared, name, nodes):
-    check_small(check_numbers(golden(shared, name), 1, 2e-2), nodes)
+@pytest.mark.parametrize(
+    ("name", "tolerance", "nodes"),
+    [
+        ("full", 3e-3, 1000),  # worst seen 3.3e-4 px; 960 nodes
+        ("searched", 1e-3, 900),  # worst seen 7.5e-5 px; 847 nodes
+    ],
+)
+def test_the_golden_checkpoints_compute_what_pytorch_computes(shared, name, tolerance, nodes):
+    check_small(check_numbers(golden(shared, name), 1, tolerance), nodes)
 
 
 def check_small(graph, nodes):
@@ -118,7 +124,7 @@ def test_half_precision_stays_near_single(mini, mini_fp16):
     with torch.inference_mode():
         images = (torch.from_numpy(image).permute(2, 0, 1)[None].float() for image in (pair.left, pair.right))
         expected = mini(*images, 1, 64).disparity.numpy()
-    assert np.abs(disparity - expected).mean() < 0.05
+    assert np.abs(disparity - expected).mean() < 2e-3  # 9e-5 px seen
 
 
 @pytest.mark.parametrize("settings", [(100, 160), (96, 0), (96, 161)])
