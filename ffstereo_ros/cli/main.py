@@ -19,6 +19,7 @@ COMMANDS: tuple[str, ...] = (
     "build-engine",
     "evaluate",
     "evaluate-bag",
+    "train",
     "doctor",
     "bench",
 )
