@@ -22,7 +22,7 @@ setup(
     description="Metric depth from rectified stereo pairs with Fast-FoundationStereo, for ROS 2",
     author="ffstereo_ros maintainers",
     maintainer="ffstereo_ros maintainers",
-    maintainer_email="maintainers@users.noreply.b-seed-ea2b0958.example",
+    maintainer_email="maintainers@ffstereo.example",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
