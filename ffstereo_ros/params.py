@@ -118,6 +118,55 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("min_depth", 0.0, "Nearer points are unknown in depth and cloud.", "m", low=0.0, high=1000.0),
     Parameter("max_depth", 1000.0, "Farther points are unknown in depth and cloud.", "m", low=0.0, high=100000.0),
     Parameter("depth_encoding", "32FC1", "32FC1 in m or 16UC1 in mm.", choices=("32FC1", "16UC1")),
+    Parameter("roi_x", 0, "Left edge of the region of interest; outside of it all is unknown.", "px", 0, 16384),
+    Parameter("roi_y", 0, "Upper edge of the region of interest.", "px", 0, 16384),
+    Parameter("roi_width", 0, "Width of the region of interest; 0 = up to the image's border.", "px", 0, 16384),
+    Parameter("roi_height", 0, "Height of the region of interest; 0 = up to the image's border.", "px", 0, 16384),
+    Parameter(
+        "left_band_filter", False, "Take out the left band, which the right camera does not see and which is guessed."
+    ),
+    Parameter(
+        "confidence_threshold",
+        0.0,
+        "Take out what the backend is less sure of; 0 = off, and where the backend gives no confidence.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "left_right_tolerance",
+        0.0,
+        "Take out what the right view puts elsewhere by more than this, at the cost of a second inference; 0 = off.",
+        unit="px",
+        low=0.0,
+        high=100.0,
+    ),
+    Parameter(
+        "flying_pixel_threshold",
+        0.0,
+        "Take out what lies further than this from both the nearer and the farther surface beside it; 0 = off.",
+        unit="px",
+        low=0.0,
+        high=100.0,
+    ),
+    Parameter("speckle_size", 0, "Take out islands of at most so many pixels; 0 = off.", low=0, high=100000),
+    Parameter(
+        "speckle_range", 1.0, "Neighbours that differ by more belong to different islands.", "px", low=0.0, high=100.0
+    ),
+    Parameter(
+        "temporal_weight",
+        0.0,
+        "Share of the past in what stands still, against flicker; what moves starts anew; 0 = off.",
+        low=0.0,
+        high=0.95,
+    ),
+    Parameter(
+        "temporal_max_change",
+        1.0,
+        "A pixel that changes by more starts anew, and the past lags behind by no more.",
+        unit="px",
+        low=0.0,
+        high=100.0,
+    ),
     Parameter("diagnostics_window", 10.0, "Time that latencies and rates are taken over.", "s", low=1.0, high=600.0),
 )
 

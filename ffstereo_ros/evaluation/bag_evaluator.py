@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros.core.filters.left_right import match_right
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.evaluation.bag_frames import StereoFrame
@@ -19,7 +20,6 @@ from ffstereo_ros.evaluation.consistency import (
     FlickerMeter,
     coverage,
     left_right_agreement,
-    match_right,
     plane_residual,
 )
 from ffstereo_ros.evaluation.evaluator import SceneStrip, judge_depth

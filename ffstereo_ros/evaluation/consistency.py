@@ -11,8 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ffstereo_ros.core.matcher import StereoMatcher
-
 Float32Array = NDArray[np.float32]
 Uint8Image = NDArray[np.uint8]
 
@@ -27,12 +25,6 @@ _SMOOTH, _SAME_GREY = 31, 8.0
 def coverage(disparity: Float32Array) -> float:
     """Share of answered pixels in %, of all pixels ``[H, W]``."""
     return 100.0 * float(np.isfinite(disparity).mean())
-
-
-def match_right(matcher: StereoMatcher, left: Uint8Image, right: Uint8Image) -> Float32Array:
-    """Disparity ``[H, W]`` px of the right image: both images are mirrored and change places."""
-    mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in (right, left)]
-    return matcher.match(mirrored[0], mirrored[1]).disparity[:, ::-1]
 
 
 def left_right_agreement(left: Float32Array, right: Float32Array) -> float:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.filters.left_right import match_right
 from ffstereo_ros.core.geometry import depth_from_disparity
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.errors import FFStereoError
-from ffstereo_ros.evaluation.consistency import coverage, left_right_agreement, match_right, plane_residual
+from ffstereo_ros.evaluation.consistency import coverage, left_right_agreement, plane_residual
 from ffstereo_ros.evaluation.metrics import DepthByRange, count_disparity
 from ffstereo_ros.evaluation.pictures import disparity_picture, disparity_range, error_picture, photograph
 from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, Tile

@@ -5,12 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
 from ffstereo_ros.evaluation.consistency import (
     FlickerMeter,
     coverage,
     left_right_agreement,
-    match_right,
     plane_residual,
 )
 
@@ -36,27 +34,6 @@ def test_the_way_back_starts_at_the_match():
     # Left x = 2..11 goes to 0..9 and comes back; 12..19 goes to 10..17, which belong to the near side: hidden there.
     # Left x = 20..39 goes to 10..29 and comes back.
     assert left_right_agreement(left, right) == pytest.approx(100 * 30 / 38)
-
-
-class RememberingBackend:
-    """Answers with the red channel of its left image, as if that were a disparity."""
-
-    name, size_multiple, max_disparity = "fake", 1, 255
-
-    def infer(self, left, right, *, initial_disparity=None):
-        return BackendAnswer(left[..., 0].astype(np.float32))
-
-    def describe(self):
-        return "fake"
-
-    def close(self):
-        pass
-
-
-def test_the_right_image_is_matched_as_a_mirrored_left_one():
-    right = np.random.default_rng(0).integers(0, 200, (40, 50, 3), dtype=np.uint8)
-    answer = match_right(StereoMatcher(RememberingBackend()), np.zeros_like(right), right)
-    np.testing.assert_array_equal(answer, right[..., 0])
 
 
 def test_a_slanted_plane_is_flat_and_noise_is_measured():
