@@ -1,7 +1,8 @@
 """Runs a `Launch` on the CPU, from the kernel's own source (see emulation/cuda_on_cpu.hpp).
 
 Every launch runs twice: threads forward with all buffers ending at a forbidden page, threads backward with all buffers
-starting at one. Both must give the same bits, so a missing barrier or an access outside a buffer fails the test.
+starting at one. Both must give the same bits, so a missing barrier or an access outside a buffer fails the test. The
+compiler's own checks find misaligned vectors, indices outside an array and overflowing integers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ from ffstereo_ros.kernels.launch import Launch
 
 _EMULATION = Path(__file__).with_name("emulation")
 _KERNELS = Path(kernel_compile.__file__).parent
-_FLAGS = ("-O1", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+_FLAGS = (
+    *("-O1", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"),
+    *(
+        "-fsanitize=alignment,bounds,shift,signed-integer-overflow,float-cast-overflow",
+        "-fsanitize-undefined-trap-on-error",
+    ),
+)
 _POISON = 0xFF  # every 16-bit and 32-bit float of these bytes is NaN
 
 

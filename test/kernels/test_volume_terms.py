@@ -79,6 +79,7 @@ def test_in_place_on_the_cpu_too() -> None:
     ("volume", "message"),
     [
         (torch.zeros(1, 4, 3, 2, 5), "channels_last_3d"),
+        (torch.zeros(121)[1:].view(1, 3, 2, 5, 4).permute(0, 4, 1, 2, 3), "4 bytes behind a 16-byte boundary"),
         (torch.zeros(1, 4, 1, 2, 5), "1 disparity: at least 2"),
         (torch.zeros(1, 3, 3, 2, 5), r"expected \[1, 9, 2, 5\]"),
     ],

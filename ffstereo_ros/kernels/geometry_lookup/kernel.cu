@@ -50,7 +50,7 @@ struct Position {
     }
 };
 
-// Volume channels [channel, channel + PER_VECTOR) of one entry, added to `values`.
+// Volume channels [channel, channel + PER_VECTOR) of one entry, added to `values`; behind CHANNELS whatever is stored there.
 DEVICE void add_channels(float (&values)[PER_VECTOR], const element* entry, int channel) {
 #pragma unroll
     for (int i = 0; i < PER_VECTOR; i += LOAD_ELEMENTS) {
@@ -71,8 +71,7 @@ DEVICE void add_channels(float (&values)[PER_VECTOR], const element* entry, int 
         chunk.elements[0] = entry[channel + i];
 #endif
 #pragma unroll
-        for (int j = 0; j < LOAD_ELEMENTS; ++j)
-            if (channel + i + j < CHANNELS) values[i + j] += to_float(chunk.elements[j]);
+        for (int j = 0; j < LOAD_ELEMENTS; ++j) values[i + j] += to_float(chunk.elements[j]);
     }
 }
 
@@ -116,7 +115,7 @@ struct Sampler {
         for (int i = 0; i < PER_VECTOR; ++i) values[i] = (i == correlation_entry ? matched : values[i]) / width;
     }
 
-    // Between two taps; zero behind the correlation, also where a weight is NaN.
+    // Between two taps; zero behind the correlation, where the volume's padding was read and a weight may be NaN.
     DEVICE uint4 interpolate(const float (&lower)[PER_VECTOR], const float (&upper)[PER_VECTOR]) const {
         float values[PER_VECTOR];
 #pragma unroll

@@ -60,9 +60,10 @@ def check(volume: Tensor, left: Tensor, right: Tensor) -> None:
     if padded_channels(C, volume.dtype) != C:
         needed = padded_channels(C, volume.dtype)
         raise ParameterError(f"volume has {C} channels: whole 16-byte vectors are needed, pad them to {needed}")
-    last = volume.is_contiguous(memory_format=torch.channels_last_3d)
-    if not last or volume.data_ptr() % VECTOR_BYTES:
+    if not volume.is_contiguous(memory_format=torch.channels_last_3d):
         raise ParameterError(f"volume has strides {volume.stride()}: its memory format must be channels_last_3d")
+    if behind := volume.data_ptr() % VECTOR_BYTES:
+        raise ParameterError(f"volume begins {behind} bytes behind a 16-byte boundary: it must begin at one, clone it")
 
 
 def prepare(volume: Tensor, left: Tensor, right: Tensor, negative_slope: float) -> Launch:

@@ -47,10 +47,12 @@ inline bool run_block(int threads, bool backward) {
     return true;
 }
 
-inline void on_fault(int, siginfo_t* info, void*) {
+inline void on_fault(int signal, siginfo_t* info, void*) {
     fault_address = info->si_addr;
-    siglongjmp(fault_jump, 1);
+    siglongjmp(fault_jump, signal);
 }
+
+constexpr int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP};  // the last two: the compiler's own checks
 
 inline const char* run_grid(const unsigned* grid, int threads, size_t shared_bytes, bool backward) {
     for (block.z = 0; block.z < grid[2]; ++block.z)
@@ -72,30 +74,34 @@ extern "C" size_t arguments_size() { return sizeof(Arguments); }
 // Returns null, or what went wrong.
 extern "C" const char* launch(const unsigned* grid, int threads, size_t shared_bytes, const void* arguments, int backward) {
     using namespace emulator;
-    static char message[128];
+    static char message[256];
     static unsigned char fault_stack[65536];
     const stack_t alternative = {fault_stack, 0, sizeof(fault_stack)};
     stack_t old_stack;
     sigaltstack(&alternative, &old_stack);
-    struct sigaction action = {}, old_action;
+    struct sigaction action = {}, old_actions[4];
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGSEGV, &action, &old_action);
+    for (int i = 0; i < 4; ++i) sigaction(SIGNALS[i], &action, &old_actions[i]);
     fibers.resize(threads);
     stacks = static_cast<unsigned char*>(mmap(nullptr, threads * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     shared_memory = guarded_memory(shared_bytes, true);
     std::memcpy(static_cast<void*>(&launch_arguments), arguments, sizeof(Arguments));
     const char* result = nullptr;
-    if (sigsetjmp(fault_jump, 1) == 0) {
+    const int signal = sigsetjmp(fault_jump, 1);
+    if (signal == 0) {
         result = run_grid(grid, threads, shared_bytes, backward != 0);
     } else {
-        std::snprintf(message, sizeof(message), "block (%u, %u, %u), thread %u: access outside a buffer, at %p", block.x, block.y,
-                      block.z, current->thread.x, fault_address);
+        const bool checked = signal == SIGILL || signal == SIGTRAP;
+        const char* what = checked ? "misaligned access, index outside an array, integer overflow or a float that no int can hold"
+                                   : "access outside a buffer";
+        std::snprintf(message, sizeof(message), "block (%u, %u, %u), thread %u: %s, at %p", block.x, block.y, block.z,
+                      current->thread.x, what, fault_address);
         result = message;
     }
     free_guarded_memory(shared_memory, shared_bytes);
     munmap(stacks, threads * STACK);
-    sigaction(SIGSEGV, &old_action, nullptr);
+    for (int i = 0; i < 4; ++i) sigaction(SIGNALS[i], &old_actions[i], nullptr);
     sigaltstack(&old_stack, nullptr);
     return result;
 }
