@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffstereo_ros.errors import BackendError, FFStereoError, MissingDependencyError
-from ffstereo_ros.factory import MatcherSettings, create_matcher
+from ffstereo_ros.factory import MatcherSettings, create_matcher, find_weights
 
 if TYPE_CHECKING:
     from ffstereo_ros.demo.motorcycle import KnownPair
@@ -113,9 +113,13 @@ def _play_one(
     if keep_in is not None:
         write_ply(keep_in / "cloud.ply", published.points, published.colours)
         write_bag(keep_in / "bag", (message for messages in sets for message in messages.values()))
-    return Row(backend, scores, traffic), Answer(
-        backend, published.disparity, published.depth, published.points, scores
-    )
+    title = _title(backend)
+    return Row(title, scores, traffic), Answer(title, published.disparity, published.depth, published.points, scores)
+
+
+def _title(backend: str) -> str:
+    """The backend in a few words, with the weights that it takes where none are named."""
+    return backend if backend == "sgbm" else f"{backend}, {find_weights('').stem}"
 
 
 class _Progress:
