@@ -92,6 +92,7 @@ class FeatureAttention(nn.Module):
     def __init__(self, spec: FeatureAttentionSpec) -> None:
         super().__init__()
         self.feat_att = nn.Sequential(BasicConv(spec.reduce), build_conv(spec.expand))
+        self.in_place = False  # set for inference where nobody else reads the volume
 
     def gate(self, feature: Tensor) -> Tensor:
         """Left feature [B, F, H, W] -> gate [B, C, 1, H, W] in 0..1."""
@@ -99,7 +100,8 @@ class FeatureAttention(nn.Module):
 
     def forward(self, volume: Tensor, feature: Tensor) -> Tensor:
         """Volume [B, C, D, H, W], left feature [B, F, H, W] -> [B, C, D, H, W]."""
-        return volume * self.gate(feature)
+        gate = self.gate(feature)
+        return volume.mul_(gate) if self.in_place else volume * gate
 
 
 class ConvNeXtBlock(nn.Module):
@@ -115,8 +117,13 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.dwconv(x).permute(0, 2, 3, 1)  # [B, H, W, C]
-        y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
+        y = scaled(self.pwconv2(F.gelu(self.pwconv1(y))), self.gamma)
         return x + y.permute(0, 3, 1, 2)
+
+
+def scaled(x: Tensor, gamma: Tensor | None) -> Tensor:
+    """Layer scale: [..., C] times gamma [C]; None where it is folded into the layer before."""
+    return x if gamma is None else gamma * x
 
 
 class BlockSequence(nn.Sequential):

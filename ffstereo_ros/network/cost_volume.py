@@ -18,7 +18,7 @@ def groupwise_correlation(left: Tensor, right: Tensor, groups: int, disparities:
     it: with x' reversed and zeros behind, entry (x, d) lies at flat offset x * (row - 1) + (W - 1) + d.
     """
     B, _, H, W = left.shape
-    left, right = (_split_groups(feature, groups, normalize) for feature in (left, right))  # [B, G, H, W, C / G]
+    left, right = (split_groups(feature, groups, normalize) for feature in (left, right))  # [B, G, H, W, C / G]
     right = F.pad(right.flip(3), (0, 0, 0, disparities - 1))  # [B, G, H, W + D - 1, C / G]
     pairs = left @ right.transpose(-1, -2)  # [B, G, H, W, row]
     row = W + disparities - 1
@@ -26,7 +26,7 @@ def groupwise_correlation(left: Tensor, right: Tensor, groups: int, disparities:
     return band[..., :disparities].permute(0, 1, 4, 2, 3).contiguous()
 
 
-def _split_groups(feature: Tensor, groups: int, normalize: bool) -> Tensor:
+def split_groups(feature: Tensor, groups: int, normalize: bool) -> Tensor:
     """[B, C, H, W] -> [B, G, H, W, C / G]; norms are taken in float32."""
     B, C, H, W = feature.shape
     grouped = feature.reshape(B, groups, C // groups, H, W).permute(0, 1, 3, 4, 2)

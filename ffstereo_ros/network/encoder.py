@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffstereo_ros.network.blocks import SkipJoin, build_conv
+from ffstereo_ros.network.blocks import SkipJoin, build_conv, scaled
 from ffstereo_ros.network.config import EncoderStageConfig, FeatureConfig
 from ffstereo_ros.network.specs import ConvBlockSpec, ConvSpec, EncoderBlockSpec, SplitTransposeSpec
 
@@ -61,7 +61,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv_dw(x).permute(0, 2, 3, 1)  # [B, H, W, C]
-        y = self.gamma * self.mlp(self.norm(y))
+        y = scaled(self.mlp(self.norm(y)), self.gamma)
         return x + y.permute(0, 3, 1, 2)
 
 
@@ -136,9 +136,9 @@ class SplitTransposeBlock(nn.Module):
         if self.pos_embd is not None:
             split = split + self.pos_embd(H, W)
         tokens = split.flatten(2).transpose(1, 2)  # [B, N, C]
-        tokens = tokens + self.gamma_xca * self.xca(self.norm_xca(tokens))
+        tokens = tokens + scaled(self.xca(self.norm_xca(tokens)), self.gamma_xca)
         tokens = self.norm(tokens.reshape(B, H, W, C))
-        y: Tensor = self.gamma * self.mlp(tokens)
+        y = scaled(self.mlp(tokens), self.gamma)
         return x + y.permute(0, 3, 1, 2)
 
     def _cascade(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -89,11 +90,10 @@ class FastFoundationStereo(nn.Module):
         """
         self._check(left, right, iterations, max_disparity, initial_disparity)
         left_maps, right_x4, stem = self.encode(left, right)
-        raw_volume = self.build_volume(left_maps.x4, right_x4, max_disparity)
-        volume, logits = self.aggregate(raw_volume, left_maps)
+        volume, logits = self.match(left_maps, right_x4, max_disparity)
         initial = soft_argmax(logits) if initial_disparity is None else initial_disparity.float()
         context = self.context(left_maps.x4)
-        lookup = GeometryPyramid(volume, all_pairs_correlation(left_maps.x4, right_x4), self.config.lookup)
+        lookup = self.make_lookup(volume, left_maps.x4, right_x4)
         results = self.refine(context, lookup, initial, stem, iterations)
         return StereoOutput(results[-1], initial, logits, tuple(results) if self.training else ())
 
@@ -106,6 +106,14 @@ class FastFoundationStereo(nn.Module):
         B = left.shape[0]
         left_maps = FeatureMaps(*(feature[:B] for feature in maps))
         return left_maps, maps.x4[B:], self.stem_2(images[:B])
+
+    def match(self, left: FeatureMaps, right: Tensor, max_disparity: int) -> tuple[Tensor, Tensor]:
+        """Left maps, right map at 1/4 -> filtered volume [B, C, D, h, w] and matching logits [B, D, h, w]."""
+        return self.aggregate(self.build_volume(left.x4, right, max_disparity), left)
+
+    def make_lookup(self, volume: Tensor, left: Tensor, right: Tensor) -> Callable[[Tensor], Tensor]:
+        """Filtered volume, features at 1/4 -> what gives the update block its samples around a disparity."""
+        return GeometryPyramid(volume, all_pairs_correlation(left, right), self.config.lookup)
 
     def build_volume(self, left: Tensor, right: Tensor, max_disparity: int) -> Tensor:
         """Features at 1/4 [B, C, h, w] -> combined volume [B, G + 2P, D, h, w], D = max_disparity / 4."""
@@ -128,7 +136,7 @@ class FastFoundationStereo(nn.Module):
         return Context(hidden, context, self.sam(context))
 
     def refine(
-        self, context: Context, lookup: GeometryPyramid, disparity: Tensor, stem: Tensor, iterations: int
+        self, context: Context, lookup: Callable[[Tensor], Tensor], disparity: Tensor, stem: Tensor, iterations: int
     ) -> list[Tensor]:
         """Refine a disparity [B, 1, h, w] in quarter px; returns full-resolution maps [B, 1, H, W] in px.
 
