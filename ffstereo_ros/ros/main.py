@@ -9,17 +9,21 @@ from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.ros.stereo_node import StereoNode
 
 
-def main(args: Sequence[str] | None = None, create_node: Callable[[], StereoNode] = StereoNode) -> int:
+def main(
+    args: Sequence[str] | None = None, create_node: Callable[[], Node] = StereoNode, program: str = "stereo_node"
+) -> int:
     """Runs one node until it is told to stop.
 
     Args:
         args: the command line, the program's own by default.
-        create_node: what builds the node; a benchmark puts its own here.
+        create_node: what builds the node, which says in ``left_behind`` that a thread of it did not end.
+        program: what a refusal begins with.
 
     Returns:
         0 after SIGINT or SIGTERM, 1 on a refusal (told in one line).
@@ -29,18 +33,18 @@ def main(args: Sequence[str] | None = None, create_node: Callable[[], StereoNode
     try:
         rclpy.init(args=list(sys.argv if args is None else args))
     except Exception as error:  # rclpy has a type for each kind of unreadable argument or parameter file
-        return _refuse(error)
+        return _refuse(program, error)
     try:
-        return _run(create_node, interrupt)
+        return _run(create_node, interrupt, program)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except Exception as error:
         # What ROS refuses (a QoS override, a name) is the user's input as much as a parameter; the rest is our fault.
         if isinstance(error, FFStereoError) or type(error).__module__.startswith("rclpy"):
-            return _refuse(error)
+            return _refuse(program, error)
         raise
     finally:
-        _shut_down()
+        _shut_down(program)
 
 
 class _Interrupt:
@@ -56,7 +60,7 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-def _run(create_node: Callable[[], StereoNode], interrupt: _Interrupt) -> int:
+def _run(create_node: Callable[[], Node], interrupt: _Interrupt, program: str) -> int:
     node = create_node()
     # Not the multi-threaded executor: on two cores it starves itself (14 to 76 of 400 to 600 messages came through).
     executor = SingleThreadedExecutor()
@@ -72,30 +76,30 @@ def _run(create_node: Callable[[], StereoNode], interrupt: _Interrupt) -> int:
     finally:
         node.destroy_node()
         if node.left_behind:
-            _leave_at_once()
+            _leave_at_once(program)
     return 0
 
 
-def _leave_at_once() -> None:
+def _leave_at_once(program: str) -> None:
     """Ends the process without the interpreter's goodbye, which aborts a thread that is inside native code."""
-    print("stereo_node: the frame in work does not end: leaving without it", file=sys.stderr)
+    print(f"{program}: the frame in work does not end: leaving without it", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def _refuse(error: Exception) -> int:
-    print(f"stereo_node: {' '.join(str(error).split())}", file=sys.stderr)
+def _refuse(program: str, error: Exception) -> int:
+    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
     return 1
 
 
-def _shut_down() -> None:
+def _shut_down(program: str) -> None:
     try:
         rclpy.try_shutdown()
     except Exception as error:
         # RCLError in a race with the signal handler: the context is already down.
         if rclpy.ok():
-            print(f"stereo_node: shutdown: {error}", file=sys.stderr)
+            print(f"{program}: shutdown: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":
