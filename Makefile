@@ -11,12 +11,15 @@ export PYTHON
 # A sourced ROS 2 brings pytest plug-ins that break with pytest 9; naming them where they are absent is harmless.
 PYTEST := $(BIN)/python -m pytest -p no:launch_testing -p no:launch_pytest -p no:launch_ros
 
+# What compiles kernels and builds engines in the tests for GPUs that are not here: NVRTC and TensorRT-RTX, 200 MB.
+BUILDERS := $(VENV)/builders
+
 .PHONY: demo test check clean
 
 demo: $(READY)
 	@$(BIN)/ffstereo demo
 
-test: check
+test: check $(BUILDERS)
 	$(PYTEST)
 
 check: $(READY)
@@ -30,3 +33,8 @@ clean:
 
 $(READY): setup.py .ci/constraints.txt .ci/make_venv
 	@.ci/make_venv $(VENV) $(READY)
+
+$(BUILDERS): $(READY) .ci/constraints.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-input -c .ci/constraints.txt \
+		nvidia-cuda-nvrtc tensorrt-rtx-cu13 cuda-bindings && touch $@ || \
+		echo "make: NVRTC or TensorRT-RTX cannot be installed here; their tests are skipped"
