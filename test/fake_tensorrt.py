@@ -25,6 +25,7 @@ VERSIONS = tuple(API_TABLE)
 MEAN = np.array((0.485, 0.456, 0.406), np.float32) * 255
 STD = np.array((0.229, 0.224, 0.225), np.float32) * 255
 MAGIC = b"FAKEPLAN"
+GPU_HERE = "8.7"  # compute capability
 
 Tensors = dict[str, np.ndarray]
 
@@ -88,10 +89,13 @@ def guarded(kind: str, version: str, real: Any) -> Any:
 
 
 def make_plan(
-    compute: str, bindings: list[tuple[str, bool, tuple[int, ...], str]], version: str = VERSIONS[0]
+    compute: str,
+    bindings: list[tuple[str, bool, tuple[int, ...], str]],
+    version: str = VERSIONS[0],
+    gpu: str = GPU_HERE,
 ) -> bytes:
     """A plan that computes the named function; bindings are (name, is input, shape, type)."""
-    body = json.dumps({"compute": compute, "bindings": bindings, "version": version, "end": True})
+    body = json.dumps({"compute": compute, "bindings": bindings, "version": version, "gpu": gpu, "end": True})
     return MAGIC + body.encode() + b" " * 256  # cut off, it no longer ends as it should
 
 
@@ -150,6 +154,13 @@ class _Runtime:
                 1,
                 "The engine plan file is not compatible with this version of TensorRT, expecting library version "
                 f"{self._version} got {body['version']}, please rebuild.",
+            )
+            return None
+        if body["gpu"] != GPU_HERE:
+            self._log.log(
+                1,
+                "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is generated on "
+                f"an incompatible device, expecting compute {GPU_HERE} got compute {body['gpu']}, please rebuild.)",
             )
             return None
         return guarded("ICudaEngine", self._version, _Engine(body, self._log, self._version))

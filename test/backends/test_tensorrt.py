@@ -122,6 +122,13 @@ def test_a_plan_of_another_version_is_refused_with_both_versions():
     )
 
 
+def test_a_plan_of_another_gpu_is_refused_with_both_gpus():
+    refused(
+        make_plan("ours", our_bindings(), gpu="8.9"),
+        r"expecting compute 8\.7 got compute 8\.9.*the GPU they were built for only: build it here",
+    )
+
+
 def test_dynamic_axes_are_refused():
     bindings = [(name, is_input, (1, -1, W, 3), dtype) for name, is_input, _, dtype in our_bindings()]
     refused(make_plan("ours", bindings), r"dynamic axes \(left: \[1, -1, 160, 3\]\)")
