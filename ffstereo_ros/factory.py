@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ffstereo_ros.core.matcher import Backend, StereoMatcher
 from ffstereo_ros.errors import BackendError, EngineError, FFStereoError, MissingDependencyError, WeightsError
-from ffstereo_ros.params import BY_NAME, Value
+from ffstereo_ros.parameter import Value
+from ffstereo_ros.params import BY_NAME
 from ffstereo_ros.weights.cache import known_weights
 
 if TYPE_CHECKING:

@@ -6,99 +6,47 @@ from this file or checked against it by a test.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ffstereo_ros.errors import ParameterError
-
-Value = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter.
-
-    Attributes:
-        name: as in ROS, snake_case.
-        default: its type is the parameter's type.
-        description: one sentence for people.
-        unit: ``px``, ``m``, ``s``, ``Hz`` or empty.
-        low, high: inclusive range of a number.
-        step: distance of allowed integers counted from ``low``, 0 = any.
-        choices: allowed texts, empty = any.
-        dynamic: may be changed while the node runs.
-    """
-
-    name: str
-    default: Value
-    description: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    step: int = 0
-    choices: tuple[str, ...] = ()
-    dynamic: bool = False
-
-    @property
-    def type(self) -> type:
-        """bool, int, float or str."""
-        return type(self.default)
-
-    def allowed(self) -> str:
-        """What is allowed, for people: ``32 to 512 px in steps of 32``."""
-        if self.choices:
-            return ", ".join(self.choices)
-        if self.low is None or self.high is None:
-            return {bool: "true, false", str: "text"}.get(self.type, self.type.__name__)
-        text = f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
-        return text + (f" in steps of {self.step}" if self.step else "")
-
-    def check(self, value: Any) -> Value:
-        """The value, if it is allowed; an int is taken for a float parameter.
-
-        Raises:
-            ParameterError: wrong type, not finite, out of range, or not among the choices.
-        """
-        checked = float(value) if self.type is float and type(value) is int else value
-        if type(checked) is not self.type:
-            raise self._refuse(value, f"a {self.type.__name__} is needed")
-        if self.choices and checked not in self.choices:
-            raise self._refuse(value, f"allowed is {self.allowed()}")
-        if isinstance(checked, int | float) and not self._in_range(checked):
-            raise self._refuse(value, f"allowed is {self.allowed()}")
-        return cast(Value, checked)
-
-    def _in_range(self, value: float) -> bool:
-        if self.low is None or self.high is None:
-            return True
-        on_step = not self.step or (value - self.low) % self.step == 0
-        return math.isfinite(value) and self.low <= value <= self.high and on_step
-
-    def _refuse(self, value: Any, allowed: str) -> ParameterError:
-        unit = f" {self.unit}" if self.unit else ""
-        return ParameterError(f"{self.name} = {value!r}{unit}: {allowed} (default {self.default!r})")
-
+from ffstereo_ros.parameter import INACTIVE, START, Parameter, Value
 
 BACKENDS = ("auto", "torch", "tensorrt", "sgbm")
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("backend", "auto", "Matching method; auto takes the best that can run and says which.", choices=BACKENDS),
+    Parameter(
+        "autostart",
+        True,
+        "Configure and activate at once; false leaves both to `ros2 lifecycle` or a lifecycle manager.",
+        changes=START,
+    ),
+    Parameter(
+        "backend",
+        "auto",
+        "Matching method; auto takes the best that can run and says which.",
+        choices=BACKENDS,
+        changes=INACTIVE,
+    ),
     Parameter(
         "backend_fallback",
         "torch",
         "What may take over, loudly, where the backend asked for by name cannot be used; sgbm allows torch before it.",
         choices=("none", "torch", "sgbm"),
+        changes=INACTIVE,
     ),
     Parameter(
-        "weights", "", "Network weights: a .safetensors file or a name of `ffstereo weights list`; empty = auto."
+        "weights",
+        "",
+        "Network weights: a .safetensors file or a name of `ffstereo weights list`; empty = auto.",
+        changes=INACTIVE,
     ),
-    Parameter("device", "auto", "Where the network runs.", choices=("auto", "cpu", "cuda")),
+    Parameter("device", "auto", "Where the network runs.", choices=("auto", "cpu", "cuda"), changes=INACTIVE),
     Parameter(
         "precision",
         "auto",
         "Arithmetic of the network; auto takes the fastest that is safe on the device.",
         choices=("auto", "fp32", "bf16", "fp16"),
+        changes=INACTIVE,
     ),
     Parameter("iterations", 8, "Refinement iterations of the network; fewer are faster.", low=1, high=64),
     Parameter(
@@ -111,13 +59,47 @@ PARAMETERS: tuple[Parameter, ...] = (
         step=32,
     ),
     Parameter("scale", 1.0, "Image size the backend works at, relative to the camera's.", low=0.125, high=4.0),
-    Parameter("hierarchical", False, "Solve at half size first, then refine at full size: for large disparities."),
-    Parameter("sync", "exact", "How the four input topics meet, by their stamps.", choices=("exact", "approximate")),
-    Parameter("sync_tolerance", 0.01, "Largest stamp difference accepted by approximate sync.", "s", low=0.0, high=1.0),
-    Parameter("sync_queue_size", 10, "Messages kept per topic while their partners are awaited.", low=2, high=100),
+    Parameter(
+        "hierarchical",
+        False,
+        "Solve at half size first, then refine at full size: for large disparities.",
+        changes=INACTIVE,
+    ),
+    Parameter(
+        "sync",
+        "exact",
+        "How the four input topics meet, by their stamps.",
+        choices=("exact", "approximate"),
+        changes=INACTIVE,
+    ),
+    Parameter(
+        "sync_tolerance",
+        0.01,
+        "Largest stamp difference accepted by approximate sync.",
+        unit="s",
+        low=0.0,
+        high=1.0,
+        changes=INACTIVE,
+    ),
+    Parameter(
+        "sync_queue_size",
+        10,
+        "Messages kept per topic while their partners are awaited.",
+        low=2,
+        high=100,
+        changes=INACTIVE,
+    ),
+    Parameter("max_rate", 0.0, "Largest rate at which sets are matched; 0 = as they come.", "Hz", low=0.0, high=1000.0),
     Parameter("min_depth", 0.0, "Nearer points are unknown in depth and cloud.", "m", low=0.0, high=1000.0),
     Parameter("max_depth", 1000.0, "Farther points are unknown in depth and cloud.", "m", low=0.0, high=100000.0),
     Parameter("depth_encoding", "32FC1", "32FC1 in m or 16UC1 in mm.", choices=("32FC1", "16UC1")),
+    Parameter("publish_disparity", True, "Publish disparity, where somebody listens."),
+    Parameter("publish_depth", True, "Publish depth/image_rect and depth/camera_info, where somebody listens."),
+    Parameter("publish_cloud", True, "Publish points2, where somebody listens."),
+    Parameter("publish_confidence", True, "Publish confidence, where somebody listens."),
+    Parameter("publish_color", True, "Publish disparity/image_color, where somebody listens."),
+    Parameter("cloud_stride", 1, "The cloud takes every so many-th row and column.", low=1, high=16),
+    Parameter("cloud_rate", 0.0, "Largest rate of the cloud; 0 = that of the depth.", "Hz", low=0.0, high=1000.0),
     Parameter("roi_x", 0, "Left edge of the region of interest; outside of it all is unknown.", "px", 0, 16384),
     Parameter("roi_y", 0, "Upper edge of the region of interest.", "px", 0, 16384),
     Parameter("roi_width", 0, "Width of the region of interest; 0 = up to the image's border.", "px", 0, 16384),
@@ -168,6 +150,30 @@ PARAMETERS: tuple[Parameter, ...] = (
         high=100.0,
     ),
     Parameter("diagnostics_window", 10.0, "Time that latencies and rates are taken over.", "s", low=1.0, high=600.0),
+    Parameter("min_output_rate", 0.0, "Diagnostics warn below this rate; 0 = never.", "Hz", low=0.0, high=1000.0),
+    Parameter(
+        "max_latency",
+        0.0,
+        "Diagnostics warn where p95 from stamp to publication is above; 0 = never.",
+        unit="s",
+        low=0.0,
+        high=60.0,
+    ),
+    Parameter(
+        "max_drop_share",
+        0.0,
+        "Diagnostics warn where more of the sets are lost, those held back on purpose not counted; 0 = never.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "error_after",
+        10.0,
+        "Diagnostics say ERROR where nothing could be published for so long; 0 = never.",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    ),
 )
 
 BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}

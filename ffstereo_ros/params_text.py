@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from ffstereo_ros.params import PARAMETERS, Parameter, Value
+from ffstereo_ros.parameter import Changes, Parameter, Value
+from ffstereo_ros.params import PARAMETERS
+
+_WHEN: dict[Changes, str] = {"running": "any time", "inactive": "while inactive", "start": "at start"}
 
 
 def markdown_table() -> str:
     """The parameter table of the README."""
-    lines = ["| parameter | default | allowed | meaning |", "|---|---|---|---|"]
-    lines += [f"| `{p.name}` | `{_literal(p.default)}` | {p.allowed()} | {p.description} |" for p in PARAMETERS]
+    lines = ["| parameter | default | allowed | changes | meaning |", "|---|---|---|---|---|"]
+    lines += [_row(parameter) for parameter in PARAMETERS]
     return "\n".join(lines) + "\n"
 
 
@@ -22,6 +25,17 @@ def yaml_file() -> str:
     for parameter in PARAMETERS:
         lines += _entry(parameter)
     return "\n".join(lines) + "\n"
+
+
+def _row(parameter: Parameter) -> str:
+    cells = (
+        f"`{parameter.name}`",
+        f"`{_literal(parameter.default)}`",
+        parameter.allowed(),
+        _WHEN[parameter.changes],
+        parameter.description,
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _entry(parameter: Parameter) -> list[str]:

@@ -16,10 +16,11 @@ PARTS = sorted(
 )
 
 # What each part may import of the others; a part that is not named may import all but `ros` and `cli`.
-LOWEST = {"errors", "params"}
+LOWEST = {"errors", "parameter", "params"}
 ALLOWED = {
     "errors": set(),
-    "params": {"errors"},
+    "parameter": {"errors"},
+    "params": {"errors", "parameter"},
     "core": LOWEST,
     "kernels": LOWEST,
     "network": {*LOWEST, "kernels"},

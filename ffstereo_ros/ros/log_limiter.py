@@ -5,6 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
+
+from rclpy.node import Node
+
+
+class Log(Protocol):
+    """Where lines for people go."""
+
+    def info(self, text: str) -> None: ...
+    def warning(self, text: str) -> None: ...
+    def error(self, text: str) -> None: ...
 
 
 class LogLimiter:
@@ -53,3 +64,13 @@ class LogLimiter:
         if key in self._held_back or len(self._held_back) < self._burst:
             self._held_back[key] = self._held_back.get(key, 0) + 1
         return None
+
+
+class NodeLog:
+    """The node's logger with one line of a kind in 10 s."""
+
+    def __init__(self, node: Node) -> None:
+        logger = node.get_logger()
+        self.info = LogLimiter(lambda text: logger.info(text))
+        self.warning = LogLimiter(lambda text: logger.warning(text))
+        self.error = LogLimiter(lambda text: logger.error(text))

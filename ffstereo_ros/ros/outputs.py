@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -26,18 +27,24 @@ TYPES: dict[str, type] = {
     COLOUR: Image,
 }
 
-# Reliable serves best-effort subscribers too. Two messages, not more: a cloud of 1280x720 is 15 MB of the 64 MB that
-# a participant has in shared memory.
-_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+# Two messages, not more: a cloud of 1280x720 is 15 MB of the 64 MB that a participant has in shared memory.
+_DEPTH_OF_QUEUE = 2
 
 
 class Outputs:
-    """One publisher for each topic."""
+    """One publisher for each topic, reliable, which serves best-effort subscribers too."""
 
     def __init__(self, node: Node) -> None:
+        self._node = node
         options = QoSOverridingOptions.with_default_policies()
         self._publishers = {
-            topic: node.create_publisher(kind, topic, _QOS, qos_overriding_options=options)
+            # A profile for each: rclpy writes the overrides of a topic into the profile that it is given.
+            topic: node.create_publisher(
+                kind,
+                topic,
+                QoSProfile(depth=_DEPTH_OF_QUEUE, reliability=ReliabilityPolicy.RELIABLE),
+                qos_overriding_options=options,
+            )
             for topic, kind in TYPES.items()
         }
 
@@ -48,3 +55,13 @@ class Outputs:
     def publish(self, topic: str, message: Any) -> None:
         """Sends a message; from any thread."""
         self._publishers[topic].publish(message)
+
+    def publishers(self) -> dict[str, Publisher]:
+        """By topic."""
+        return dict(self._publishers)
+
+    def destroy(self) -> None:
+        """Takes the topics away; nothing is published afterwards."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers.clear()

@@ -1,12 +1,23 @@
-"""``params.py`` declared on a node: types, ranges and descriptions for ``ros2 param describe`` and rqt."""
+"""``params.py`` declared on a node, and its changes while the node runs: checked together, taken all or none."""
 
 from __future__ import annotations
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
+from collections.abc import Callable, Sequence
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from ffstereo_ros.params import PARAMETERS, Parameter, Value
+from ffstereo_ros.errors import ParameterError
+from ffstereo_ros.parameter import INACTIVE, START, Parameter, Value
+from ffstereo_ros.params import BY_NAME, PARAMETERS
+from ffstereo_ros.ros.settings import NodeSettings
 
 _TYPES: dict[type, int] = {
     bool: ParameterType.PARAMETER_BOOL,
@@ -14,6 +25,72 @@ _TYPES: dict[type, int] = {
     float: ParameterType.PARAMETER_DOUBLE,
     str: ParameterType.PARAMETER_STRING,
 }
+
+
+class LiveParameters:
+    """The node's parameters as settings that always hold together.
+
+    Args:
+        active: whether the node is active, when what an activation reads cannot change.
+        changed: told the new settings, on the executor's thread.
+
+    Attributes:
+        values: by name.
+        settings: the same, sorted.
+
+    Raises:
+        ParameterError: an override is refused.
+    """
+
+    def __init__(self, node: Node, active: Callable[[], bool], changed: Callable[[NodeSettings], None]) -> None:
+        self.values = declare_parameters(node)
+        self.settings = NodeSettings.from_parameters(self.values)
+        self._node = node
+        self._active = active
+        self._changed = changed
+        node.add_on_set_parameters_callback(self._check)
+        # Humble has no such callback: there a change is taken as soon as it is found good.
+        self._acts_later = hasattr(node, "add_post_set_parameters_callback")
+        if self._acts_later:
+            node.add_post_set_parameters_callback(self._take)
+
+    def restore(self, values: dict[str, Value]) -> None:
+        """Sets parameters back, all in one."""
+        self._node.set_parameters_atomically([RosParameter(name, value=value) for name, value in values.items()])
+
+    def _check(self, parameters: Sequence[RosParameter]) -> SetParametersResult:
+        try:
+            NodeSettings.from_parameters(self._with(parameters))
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if not self._acts_later:
+            self._take(parameters)
+        return SetParametersResult(successful=True)
+
+    def _take(self, parameters: Sequence[RosParameter]) -> None:
+        self.values = self._with(parameters)
+        settings = NodeSettings.from_parameters(self.values)
+        if settings != self.settings:
+            self.settings = settings
+            self._changed(settings)
+
+    def _with(self, parameters: Sequence[RosParameter]) -> dict[str, Value]:
+        """All values with these in the place of the old; rclpy's own parameters are left out."""
+        values = dict(self.values)
+        for given in parameters:
+            if given.name in BY_NAME:
+                values[given.name] = self._allowed(BY_NAME[given.name], given.value)
+        return values
+
+    def _allowed(self, parameter: Parameter, given: object) -> Value:
+        value = parameter.check(given)
+        if parameter.changes == INACTIVE and value != self.values[parameter.name] and self._active():
+            name = self._node.get_fully_qualified_name()
+            raise ParameterError(
+                f"{parameter.name} = {value!r}: cannot change while the node is active; "
+                f"`ros2 lifecycle set {name} deactivate`, set it, and activate again"
+            )
+        return value
 
 
 def declare_parameters(node: Node) -> dict[str, Value]:
@@ -36,12 +113,12 @@ def declare_parameters(node: Node) -> dict[str, Value]:
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:
-    """The descriptor of one parameter; what is not dynamic is read-only."""
+    """The descriptor of one parameter; what only a start can change is read-only."""
     descriptor = ParameterDescriptor(
         type=_TYPES[parameter.type],
         description=f"{parameter.description} [{parameter.unit}]" if parameter.unit else parameter.description,
         additional_constraints=f"one of {parameter.allowed()}" if parameter.choices else "",
-        read_only=not parameter.dynamic,
+        read_only=parameter.changes == START,
     )
     if parameter.low is None or parameter.high is None:
         return descriptor

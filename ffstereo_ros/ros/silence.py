@@ -1,42 +1,67 @@
-"""Why nothing comes out: the topic that is silent, or the stamps that never meet."""
+"""Why nothing comes out: silent inputs, QoS that does not match, stamps that never meet, or nobody who listens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-# A camera slower than this is silent for people who wait for a picture.
-SILENT_AFTER_S = 3.0
+from ffstereo_ros.ros.graph import Endpoint
+
+# Said between 2.5 and 3 s, by a watch that looks twice a second. A camera slower than this is silent for people who
+# wait for a picture.
+SILENT_AFTER_S = 2.5
 
 
 class Input(Protocol):
     """What is asked of an input topic; see ``synchronisation.InputTopic``."""
 
+    subscription: Any
     resolved: str
     last_arrival: float | None
     last_stamp_ns: int
 
 
+@dataclass(frozen=True)
+class Silence:
+    """One reason.
+
+    Attributes:
+        line: for people.
+        kind: the same for the same reason, where the line holds numbers that change.
+        stale: nothing comes in at all.
+    """
+
+    line: str
+    kind: str
+    stale: bool = False
+
+
 class SilenceWatch:
-    """Explains a silence of more than 3 s.
+    """Explains why no set comes.
 
     Args:
         inputs: the input topics.
-        publishers: number of publishers of a resolved topic.
+        offers: who publishes what a subscription waits for.
         tolerance: largest stamp difference that is matched, s; 0 = exact.
         now: ``time.monotonic()`` of the start, s.
     """
 
     def __init__(
-        self, inputs: Sequence[Input], publishers: Callable[[str], int], *, tolerance: float, now: float
+        self,
+        inputs: Sequence[Input],
+        offers: Callable[[Any], Sequence[Endpoint]],
+        *,
+        tolerance: float,
+        now: float,
     ) -> None:
         self._inputs = inputs
-        self._publishers = publishers
+        self._offers = offers
         self._tolerance = tolerance
         self._began = now
 
-    def explain(self, now: float, last_set: float | None) -> str | None:
-        """One line, or None while sets come, or before anything could have come.
+    def explain(self, now: float, last_set: float | None) -> Silence | None:
+        """The reason, or None while sets come, or before anything could have come.
 
         Args:
             now: ``time.monotonic()``, s.
@@ -47,27 +72,32 @@ class SilenceWatch:
         silent = [each for each in self._inputs if now - (each.last_arrival or self._began) >= SILENT_AFTER_S]
         return self._explain_topics(silent) if silent else self._explain_stamps()
 
-    def _explain_topics(self, silent: Sequence[Input]) -> str:
+    def _explain_topics(self, silent: Sequence[Input]) -> Silence:
         topics_of: dict[str, list[str]] = {}
         for each in silent:
             topics_of.setdefault(self._reason(each), []).append(each.resolved)
         reasons = (f"{', '.join(topics)}: {reason}" for reason, topics in topics_of.items())
-        return f"no input for {SILENT_AFTER_S:g} s from " + ". From ".join(reasons)
+        line = f"no input for {SILENT_AFTER_S:g} s from " + ". From ".join(reasons)
+        return Silence(line, line, stale=len(silent) == len(self._inputs))
 
     def _reason(self, silent: Input) -> str:
-        if self._publishers(silent.resolved) == 0:
+        offers = self._offers(silent.subscription)
+        if not offers:
             return "nobody publishes it; is the camera running, and is the topic remapped to the camera's?"
+        if all(offer.mismatch for offer in offers):
+            return f"it is published but cannot be received: {offers[0].mismatch}"
         if silent.last_arrival is None:
-            return "it has a publisher but nothing arrives; is the camera streaming, and does its QoS match?"
+            return "it has a publisher but nothing arrives; is the camera streaming, and does the transport lose it?"
         return "it has a publisher but stopped sending; is the camera stuck?"
 
-    def _explain_stamps(self) -> str:
+    def _explain_stamps(self) -> Silence:
         first = self._inputs[0]
         apart = [(each.resolved, 1e-9 * (each.last_stamp_ns - first.last_stamp_ns)) for each in self._inputs[1:]]
         allowed = f"within {self._tolerance:g} s" if self._tolerance > 0 else "equal (sync is exact)"
-        return (
-            f"all four topics arrive but no stamps match for {SILENT_AFTER_S:g} s; the last stamps, against "
-            f"{first.resolved}: {', '.join(f'{topic} {seconds:+.4f} s' for topic, seconds in apart)}. "
-            f"They must be {allowed}: "
-            "use sync:=approximate with a larger sync_tolerance, or cameras triggered together"
+        kind = f"all four topics arrive but no stamps match for {SILENT_AFTER_S:g} s"
+        return Silence(
+            f"{kind}; the last stamps, against {first.resolved}: "
+            f"{', '.join(f'{topic} {seconds:+.4f} s' for topic, seconds in apart)}. They must be {allowed}: "
+            "use sync:=approximate with a larger sync_tolerance, or cameras triggered together",
+            kind,
         )

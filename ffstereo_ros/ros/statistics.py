@@ -8,19 +8,24 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 
-# The stages of a frame's way, in order; `infer` holds `backend`, the time inside the backend alone.
-STAGES = ("wait", "convert", "infer", "geometry", "publish")
-_WITHIN_INFER = "backend"
+from ffstereo_ros.core.filters.chain import FILTER_NAMES
+
+# The stages of a frame's way, in order; `infer` holds `backend`, the time inside the backend alone, and `filter` the
+# time of each filter.
+STAGES = ("wait", "convert", "infer", "filter", "geometry", "publish")
+_WITHIN = ("backend", *(f"filter_{name}" for name in FILTER_NAMES))
 # Their sum: from the arrival of the set to the end of its last publication.
 IN_NODE = "in_node"
 # The same from the stamp of the left image: camera driver and transport included.
 STAMP_TO_PUBLISH = "stamp_to_publish"
-_TIMES = (STAMP_TO_PUBLISH, IN_NODE, *STAGES, _WITHIN_INFER)
+_TIMES = (STAMP_TO_PUBLISH, IN_NODE, *STAGES, *_WITHIN)
 
 # Why a set was not published. Anything else is `refused`.
 DROP_CAUSES = (
     "superseded",
     "no_subscriber",
+    "disabled",
+    "rate_limited",
     "bad_image",
     "bad_calibration",
     "backend_error",
@@ -29,8 +34,26 @@ DROP_CAUSES = (
     "shutdown",
 )
 
+# Held back because somebody wants it so: nothing is lost.
+_ON_PURPOSE = frozenset({"no_subscriber", "disabled", "rate_limited", "shutdown"})
+
 # A stamp further off than this belongs to another clock (a bag without use_sim_time): no latency can be told from it.
 _SAME_CLOCK_S = (-1.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """How it went over the window.
+
+    Attributes:
+        output_rate: Hz.
+        latency: p95 from stamp to publication, s, or None where nothing tells it.
+        drop_share: of the sets that should have been published, 0..1.
+    """
+
+    output_rate: float
+    latency: float | None
+    drop_share: float
 
 
 @dataclass(frozen=True)
@@ -46,7 +69,7 @@ class Window:
     """Values of the last ``seconds`` s."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._values: deque[tuple[float, float]] = deque()
         self._began: float | None = None
 
@@ -57,13 +80,18 @@ class Window:
         self._values.append((now, value))
         self._forget(now)
 
+    def count(self, now: float) -> int:
+        """Number of values."""
+        self._forget(now)
+        return len(self._values)
+
     def rate(self, now: float) -> float:
         """Values per second over the window, or since the first value where that is shorter."""
         self._forget(now)
         if self._began is None:
             return 0.0
         # Over less than a second, one value more or less would be most of the answer.
-        return len(self._values) / max(min(now - self._began, self._seconds), 1.0)
+        return len(self._values) / max(min(now - self._began, self.seconds), 1.0)
 
     def percentiles(self, now: float) -> Percentiles | None:
         """By nearest rank; None without a value."""
@@ -75,7 +103,7 @@ class Window:
         return Percentiles(values[math.ceil(0.5 * rank)], values[math.ceil(0.95 * rank)], values[-1])
 
     def _forget(self, now: float) -> None:
-        while self._values and self._values[0][0] < now - self._seconds:
+        while self._values and self._values[0][0] < now - self.seconds:
             self._values.popleft()
 
 
@@ -102,10 +130,17 @@ class Statistics:
     def __init__(self, window: float) -> None:
         self._lock = threading.Lock()
         self._latencies = {name: Window(window) for name in _TIMES}
-        self._input, self._output = Window(window), Window(window)
+        self._input, self._output, self._lost = Window(window), Window(window), Window(window)
         self._drops: Counter[str] = Counter()
         self._sets = self._published = self._other_clock = 0
         self._fault: tuple[float, str] | None = None
+        self._last_published: float | None = None
+
+    def set_window(self, seconds: float) -> None:
+        """Takes rates and percentiles over another time from now on."""
+        with self._lock:
+            for window in (self._input, self._output, self._lost, *self._latencies.values()):
+                window.seconds = seconds
 
     def count_set(self) -> None:
         """A synchronised set came."""
@@ -117,6 +152,8 @@ class Statistics:
         """A set will not be published; ``fault`` says what was wrong with it, if anything was."""
         with self._lock:
             self._drops[cause if cause in DROP_CAUSES else "refused"] += 1
+            if cause not in _ON_PURPOSE:
+                self._lost.add(0.0, time.monotonic())
             if fault:
                 self._fault = (time.monotonic(), fault)
 
@@ -125,6 +162,7 @@ class Statistics:
         now = time.monotonic()
         with self._lock:
             self._published += 1
+            self._last_published = now
             self._output.add(0.0, now)
             for stage, seconds in stages.items():
                 self._latencies[stage].add(seconds, now)
@@ -139,6 +177,21 @@ class Statistics:
         """Sets published so far."""
         with self._lock:
             return self._published
+
+    @property
+    def last_published(self) -> float | None:
+        """``time.monotonic()`` of the last publication, s, or None."""
+        with self._lock:
+            return self._last_published
+
+    def recent(self) -> Recent:
+        """Figures that limits are set on."""
+        now = time.monotonic()
+        with self._lock:
+            latency = self._latencies[STAMP_TO_PUBLISH].percentiles(now)
+            lost, published = self._lost.count(now), self._output.count(now)
+            share = lost / max(lost + published, 1)
+            return Recent(self._output.rate(now), latency.p95 if latency else None, share)
 
     def recent_fault(self, seconds: float) -> str | None:
         """What was wrong with the last faulty set, if it came in the last ``seconds`` s."""

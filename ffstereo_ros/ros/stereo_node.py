@@ -5,149 +5,209 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_srvs.srv import SetBool, Trigger
 
+from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.factory import MatcherSettings, ReadyMatcher, create_matcher
-from ffstereo_ros.params import Value
-from ffstereo_ros.ros.diagnostics import DiagnosticsPublisher
-from ffstereo_ros.ros.log_limiter import LogLimiter
+from ffstereo_ros.ros.executor_calls import ExecutorCalls
+from ffstereo_ros.ros.gate import Gate, answer
+from ffstereo_ros.ros.log_limiter import NodeLog
 from ffstereo_ros.ros.outputs import Outputs
-from ffstereo_ros.ros.parameters import declare_parameters
-from ffstereo_ros.ros.processing import FrameProcessor, OutputSettings
-from ffstereo_ros.ros.silence import SilenceWatch
+from ffstereo_ros.ros.parameters import LiveParameters
+from ffstereo_ros.ros.pipeline import Pipeline, Port
+from ffstereo_ros.ros.reporter import Reporter
+from ffstereo_ros.ros.settings import NodeSettings
 from ffstereo_ros.ros.statistics import Statistics
-from ffstereo_ros.ros.synchronisation import StereoSet, StereoSynchroniser
-from ffstereo_ros.ros.worker import InferenceWorker
+from ffstereo_ros.ros.synchronisation import StereoSet
 
 # Longest wait for a frame in work when the node is destroyed; launch follows its SIGINT with SIGTERM after 5 s.
 _STOP_TIMEOUT_S = 4.0
 
-# A faulty frame keeps the diagnostics at WARN for so long.
-_FAULT_SHOWN_S = 3.0
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class NodeLog:
-    """The node's logger with warnings and errors limited to one line of a kind in 10 s."""
-
-    def __init__(self, node: Node) -> None:
-        logger = node.get_logger()
-        self.info = logger.info
-        self.warning = LogLimiter(lambda text: logger.warning(text))
-        self.error = LogLimiter(lambda text: logger.error(text))
-
-
-class StereoNode(Node):
+class StereoNode(LifecycleNode):
     """Composable: nothing global is touched, and the inference thread ends with ``destroy_node``.
+
+    Configuring makes the output topics, activating loads the weights and subscribes, deactivating frees the backend.
+    With the parameter ``autostart`` (the default) both happen at once.
 
     Args:
         node_name: name of the node.
         kwargs: passed to ``rclpy.node.Node``.
 
     Attributes:
-        left_behind: after ``destroy_node``, true where a frame in work did not end and its thread still runs.
+        left_behind: true where a frame in work did not end in time and its thread still runs.
 
     Raises:
-        FFStereoError: a parameter is refused, or the backend that was asked for cannot run.
+        FFStereoError: a parameter is refused. A backend that cannot run leaves the node inactive instead.
     """
 
     def __init__(self, node_name: str = "stereo_node", **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
         self.left_behind = False
-        self._worker: InferenceWorker[StereoSet] | None = None
+        self._pipeline: Pipeline | None = None
+        self._outputs: Outputs | None = None
+        self._refusal: Exception | None = None
         try:
-            self._start(declare_parameters(self))
+            self._prepare()
+            if self._live.values["autostart"]:
+                self._start()
         except BaseException:
             self.destroy_node()
             raise
 
-    def _start(self, values: dict[str, Value]) -> None:
+    def submit(self, stereo: StereoSet) -> None:
+        """Takes a set that came in another way than by the topics; on the executor's thread. Ignored while inactive."""
+        if self._pipeline is not None:
+            self._pipeline.submit(stereo)
+
+    def _prepare(self) -> None:
+        self._live = LiveParameters(self, lambda: self._pipeline is not None, self._changed)
         self._log = NodeLog(self)
-        self._last_set: float | None = None
-        self._told_twin = False
-        ready = self._create_matcher(MatcherSettings.from_parameters(values))
-        self.get_logger().info(ready.reason)
-        for warning in ready.warnings:
-            self.get_logger().error(warning)
-        self._backend = ready.matcher.backend
-        self._statistics = Statistics(float(values["diagnostics_window"]))
-        self._processor = self._create_processor(ready, values)
-        self._worker = InferenceWorker(self._processor.process, self._superseded)
-        tolerance = float(values["sync_tolerance"]) if values["sync"] == "approximate" else 0.0
-        self._synchroniser = StereoSynchroniser(
-            self, self._take, self._clock_jumped, tolerance=tolerance, queue_size=int(values["sync_queue_size"])
-        )
-        self._start_reports(tolerance)
+        self._statistics = Statistics(self._live.settings.diagnostics_window)
+        self._gate = Gate()
+        self._calls = ExecutorCalls(self)
+        self._reporter = Reporter(self, self._statistics, self._gate, self._log, lambda: self._live.settings)
+        self.create_service(SetBool, "~/enable", self._enable)
+        # In a group of its own: it waits for a pair, and in the default group everything would wait with it.
+        self.create_service(Trigger, "~/compute_once", self._compute_once, callback_group=ReentrantCallbackGroup())
+        self._survive_bad_transitions()
+
+    def _survive_bad_transitions(self) -> None:
+        """rclpy raises, and so ends the program, when a transition is asked for that the state does not have."""
+        service = self._service_change_state
+        change = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except Exception as error:
+                self._log.warning(f"transition refused: {' '.join(str(error).split())}")
+                response.success = False
+                return response
+
+        service.callback = guarded
+
+    def _start(self) -> None:
+        if self.trigger_configure() != SUCCESS and self._refusal is not None:
+            raise self._refusal
+        self.trigger_activate()
 
     def _create_matcher(self, settings: MatcherSettings) -> ReadyMatcher:
         """The matcher; a benchmark puts its own here."""
         return create_matcher(settings)
 
-    def _create_processor(self, ready: ReadyMatcher, values: dict[str, Value]) -> FrameProcessor:
-        settings = OutputSettings(
-            min_depth=float(values["min_depth"]),
-            max_depth=float(values["max_depth"]),
-            depth_encoding=str(values["depth_encoding"]),
-        )
-        return FrameProcessor(
-            ready.matcher,
-            Outputs(self),
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Makes the output topics; the parameters were checked when they were set."""
+        try:
+            self._outputs = Outputs(self)
+        except Exception as error:  # a QoS override that rclpy refuses
+            self._refusal = error
+            self._log.error(f"cannot be configured: {error}")
+            return FAILURE
+        self._reporter.rest("inactive")
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads the weights, warms up, and subscribes; what fails is said, and can be tried again."""
+        assert self._outputs is not None
+        settings = self._live.settings
+        try:
+            ready = self._create_matcher(settings.matcher)
+            self._pipeline = Pipeline(self._port(self._outputs), ready, settings)
+        except Exception as error:
+            kind = "" if isinstance(error, FFStereoError) else f"{type(error).__name__}: "
+            failure = f"cannot be activated: {kind}{' '.join(str(error).split())}"
+            again = f"`ros2 lifecycle set {self.get_fully_qualified_name()} activate`"
+            self.get_logger().error(f"{failure}; the node stays inactive, try again with {again}")
+            self._reporter.rest("inactive", failure)
+            return FAILURE
+        self._announce(ready)
+        self._reporter.watch(self._pipeline, self._outputs)
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Ends the inference thread and frees the backend."""
+        self._stop_pipeline("inactive")
+        return SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Takes the output topics away."""
+        self._stop_pipeline("unconfigured")
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As deactivation and cleanup."""
+        self.on_cleanup(state)
+        self._reporter.rest("finalized")
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured."""
+        return self.on_cleanup(state)
+
+    def _port(self, out: Outputs) -> Port:
+        return Port(
+            self,
+            out,
             self._statistics,
-            settings,
             self._log,
-            now_ns=lambda: self.get_clock().now().nanoseconds,
-            alive=lambda: self._worker is not None and self.context.ok(),
+            self._gate,
+            self._calls,
+            create=self._create_matcher,
+            exchanged=self._announce,
+            refused=self._put_back,
         )
 
-    def _start_reports(self, tolerance: float) -> None:
-        self._diagnostics = DiagnosticsPublisher(self, self._backend.describe())
-        self._silence = SilenceWatch(
-            self._synchroniser.inputs, self.count_publishers, tolerance=tolerance, now=time.monotonic()
-        )
-        # On a steady clock: simulated time that stands still must not silence the report that it does.
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+    def _announce(self, ready: ReadyMatcher) -> None:
+        self.get_logger().info(ready.reason)
+        for warning in ready.warnings:
+            self.get_logger().error(warning)
+        self._reporter.diagnostics.hardware_id = ready.matcher.backend.describe()
 
-    def _take(self, stereo: StereoSet) -> None:
-        self._last_set = stereo.arrived
-        self._statistics.count_set()
-        if self._worker is not None:
-            self._worker.submit(stereo)
+    def _changed(self, settings: NodeSettings) -> None:
+        self._statistics.set_window(settings.diagnostics_window)
+        if self._pipeline is not None:
+            self._pipeline.change(settings)
 
-    def _superseded(self, _: StereoSet) -> None:
-        self._statistics.count_drop("superseded" if self.context.ok() else "shutdown")
+    def _put_back(self, served: MatcherSettings, reason: Exception) -> None:
+        """The matcher that the parameters now ask for cannot be had: they are set to the one in use."""
+        names = ("iterations", "max_disparity", "scale")
+        self._live.restore({name: getattr(served, name) for name in names})
+        kept = ", ".join(f"{name} = {getattr(served, name)}" for name in names)
+        self.get_logger().error(f"change refused: {' '.join(str(reason).split())}; back to {kept}")
 
-    def _clock_jumped(self, topic: str) -> None:
-        self._log.warning(
-            f"stamps of {topic} stepped back by more than 1 s: messages that wait for partners are forgotten"
-        )
+    def _enable(self, request: Any, response: Any) -> Any:
+        self._gate.enabled = bool(request.data)
+        response.success = True
+        response.message = "enabled" if request.data else "disabled: no pair is computed until ~/enable or one by one"
+        self.get_logger().info(response.message)
+        return response
 
-    def _report(self) -> None:
-        self._tell_twin()
-        silence = self._silence.explain(time.monotonic(), self._last_set)
-        if silence:
-            # What follows the semicolon holds stamps, which differ every time.
-            self._log.warning(silence, kind=silence.partition(";")[0])
-        values = self._statistics.values()
-        values.update({f"received {each.topic}": str(each.received) for each in self._synchroniser.inputs})
-        values.update({f"unsynchronised {name}": str(n) for name, n in self._synchroniser.unmatched().items()})
-        summary = f"{values['output_rate_hz']} Hz out of {values['input_rate_hz']} Hz"
-        problem = silence or self._statistics.recent_fault(_FAULT_SHOWN_S)
-        self._diagnostics.publish(problem, summary, values)
+    async def _compute_once(self, _: Any, response: Any) -> Any:
+        if self._pipeline is None:
+            response.success, response.message = False, "the node is not active"
+            return response
+        response.success, response.message = await self._gate.ask(time.monotonic())
+        return response
 
-    def _tell_twin(self) -> None:
-        me = (self.get_name(), self.get_namespace())
-        if not self._told_twin and self.get_node_names_and_namespaces().count(me) > 1:
-            self._told_twin = True
-            self.get_logger().warning(
-                f"another node is called {self.get_fully_qualified_name()}: both publish the same topics and answer "
-                "the same parameter calls; stop one, or give it another name with -r __node:=NAME"
-            )
+    def _stop_pipeline(self, state: str) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            self.left_behind = not pipeline.stop(_STOP_TIMEOUT_S)
+            if self.left_behind:
+                self.get_logger().error("the frame in work does not end: its backend is freed when it does")
+            answer(self._gate.take(), "the node was deactivated")
+        self._reporter.rest(state)
 
     def destroy_node(self) -> None:
         """Ends the inference thread, frees the backend, and destroys the node."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self.left_behind = not worker.stop(_STOP_TIMEOUT_S)
-            if not self.left_behind:
-                self._backend.close()
+        if self._pipeline is not None:
+            self._stop_pipeline("finalized")
         super().destroy_node()

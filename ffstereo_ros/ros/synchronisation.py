@@ -9,7 +9,7 @@ from typing import Any
 
 import message_filters
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -20,6 +20,9 @@ INPUTS: tuple[tuple[str, type], ...] = (
     ("left/camera_info", CameraInfo),
     ("right/camera_info", CameraInfo),
 )
+
+# Messages that wait for the executor.
+_QUEUE = 5
 
 # A step back beyond this is a clock that was set back or a bag that started again, not a message out of order.
 _CLOCK_JUMP_NS = 1_000_000_000
@@ -68,7 +71,8 @@ class InputTopic(message_filters.SimpleFilter):
             message_type,
             topic,
             self._receive,
-            qos_profile_sensor_data,
+            # As qos_profile_sensor_data, but a profile of its own: rclpy writes the topic's overrides into it.
+            QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self.resolved: str = self.subscription.topic_name
@@ -109,15 +113,27 @@ class StereoSynchroniser:
         queue_size: int,
     ) -> None:
         self.sets = 0
+        self._node = node
         self.tolerance = tolerance
         self._on_set = on_set
         self._on_clock_jump = on_clock_jump
-        self.inputs = tuple(InputTopic(node, name, kind, self._clock_jumped) for name, kind in INPUTS)
+        self.inputs: tuple[InputTopic, ...] = ()
+        try:
+            for name, kind in INPUTS:
+                self.inputs += (InputTopic(node, name, kind, self._clock_jumped),)
+        except BaseException:
+            self.destroy()
+            raise
         if tolerance > 0:
             self._sync = message_filters.ApproximateTimeSynchronizer(self.inputs, queue_size, tolerance)
         else:
             self._sync = message_filters.TimeSynchronizer(self.inputs, queue_size)
         self._sync.registerCallback(self._matched)
+
+    def destroy(self) -> None:
+        """Takes the subscriptions away; ``on_set`` is not called afterwards."""
+        for topic in self.inputs:
+            self._node.destroy_subscription(topic.subscription)
 
     def unmatched(self) -> dict[str, int]:
         """Per topic: messages that came, found no partners, and are not waiting for them any more."""

@@ -23,7 +23,7 @@ def test_declared_as_described(rig: Rig) -> None:
         for parameter in PARAMETERS:
             descriptor = node.describe_parameter(parameter.name)
             assert descriptor.description.startswith(parameter.description)
-            assert descriptor.read_only is not parameter.dynamic
+            assert descriptor.read_only is (parameter.changes == "start")
             assert descriptor.dynamic_typing is False
             ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
             limits = [(each.from_value, each.to_value) for each in ranges]
@@ -32,11 +32,11 @@ def test_declared_as_described(rig: Rig) -> None:
         node.destroy_node()
 
 
-def test_what_is_not_dynamic_cannot_be_set(rig: Rig) -> None:
+def test_what_only_a_start_can_change_cannot_be_set(rig: Rig) -> None:
     node = rclpy.create_node("refuses", context=rig.context)
     try:
         declare_parameters(node)
-        fixed = next(parameter for parameter in PARAMETERS if not parameter.dynamic)
+        fixed = next(parameter for parameter in PARAMETERS if parameter.changes == "start")
         result = node.set_parameters([RosParameter(fixed.name, value=fixed.default)])[0]
         assert not result.successful
         assert "read-only" in result.reason

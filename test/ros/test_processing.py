@@ -11,7 +11,8 @@ from ros_rig import HEIGHT, WIDTH, good_frame
 from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.ros import outputs
-from ffstereo_ros.ros.processing import FrameProcessor, OutputSettings
+from ffstereo_ros.ros.processing import FrameProcessor
+from ffstereo_ros.ros.settings import FrameSettings
 from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet
 
@@ -38,7 +39,7 @@ class Port:
         self.alive = True
         self.statistics = Statistics(10.0)
         self.info = self.warning = self.error = self.lines.append
-        settings = OutputSettings(0.0, 100.0, "32FC1")
+        settings = FrameSettings()
         self.processor = FrameProcessor(
             StereoMatcher(self),
             self,

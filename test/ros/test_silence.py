@@ -6,48 +6,51 @@ from dataclasses import dataclass
 
 import pytest
 
-from ffstereo_ros.ros.silence import SilenceWatch
+from ffstereo_ros.ros.graph import Endpoint
+from ffstereo_ros.ros.silence import Silence, SilenceWatch
 
 
 @dataclass
 class Topic:
     resolved: str
+    subscription: None = None
     last_arrival: float | None = None
     last_stamp_ns: int = 0
 
 
+FITS = Endpoint("camera")
 TOPICS = ("/left", "/right", "/left_info", "/right_info")
 
 
 def _explain(
-    arrivals: list[float | None], now: float, last_set: float | None = None, publishers: int = 1
-) -> str | None:
-    topics = [Topic(name, at, 10**9 * i) for i, (name, at) in enumerate(zip(TOPICS, arrivals))]
-    return SilenceWatch(topics, lambda _: publishers, tolerance=0.0, now=100.0).explain(now, last_set)
+    arrivals: list[float | None], now: float, last_set: float | None = None, offers: tuple[Endpoint, ...] = (FITS,)
+) -> Silence | None:
+    topics = [Topic(name, None, at, 10**9 * i) for i, (name, at) in enumerate(zip(TOPICS, arrivals))]
+    return SilenceWatch(topics, lambda _: offers, tolerance=0.0, now=100.0).explain(now, last_set)
 
 
-def test_nothing_is_said_in_the_first_3_seconds_or_while_sets_come() -> None:
-    assert _explain([None] * 4, 102.9) is None
+def test_nothing_is_said_at_first_or_while_sets_come() -> None:
+    assert _explain([None] * 4, 102.4) is None
     assert _explain([199.0] * 4, 200.0, last_set=199.0) is None
 
 
 def test_topics_are_grouped_by_reason() -> None:
-    line = _explain([200.0, None, 190.0, None], 200.0)
-    assert line is not None
-    assert "from /right, /right_info: it has a publisher but nothing arrives" in line
-    assert "From /left_info: it has a publisher but stopped sending" in line
-    assert "/left:" not in line
+    silence = _explain([200.0, None, 190.0, None], 200.0)
+    assert silence is not None
+    assert "from /right, /right_info: it has a publisher but nothing arrives" in silence.line
+    assert "From /left_info: it has a publisher but stopped sending" in silence.line
+    assert "/left:" not in silence.line
 
 
 def test_a_topic_without_publisher_is_said_to_have_none() -> None:
-    line = _explain([200.0, None, 200.0, 200.0], 200.0, publishers=0)
-    assert line is not None
-    assert "from /right: nobody publishes it" in line
+    silence = _explain([200.0, None, 200.0, 200.0], 200.0, offers=())
+    assert silence is not None
+    assert "from /right: nobody publishes it" in silence.line
 
 
 @pytest.mark.parametrize("last_set", [None, 190.0])
 def test_stamps_are_compared(last_set: float | None) -> None:
-    line = _explain([200.0] * 4, 200.0, last_set)
-    assert line is not None
-    assert "against /left: /right +1.0000 s, /left_info +2.0000 s, /right_info +3.0000 s" in line
-    assert "equal (sync is exact)" in line
+    silence = _explain([200.0] * 4, 200.0, last_set)
+    assert silence is not None
+    assert "against /left: /right +1.0000 s, /left_info +2.0000 s, /right_info +3.0000 s" in silence.line
+    assert "equal (sync is exact)" in silence.line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ffstereo_ros.ros.worker import InferenceWorker, NewestSlot
+from ffstereo_ros.ros.worker import NewestSlot, Worker
 
 
 def test_a_newer_item_takes_the_place() -> None:
@@ -31,7 +31,7 @@ def test_every_item_is_processed_or_dropped() -> None:
         assert go_on.wait(5)
         processed.append(item)
 
-    worker: InferenceWorker[int] = InferenceWorker(process, dropped.append)
+    worker: Worker[int] = Worker(process, dropped.append)
     worker.submit(0)
     assert working.wait(5)
     for item in range(1, 6):  # while 0 is in work

@@ -17,7 +17,8 @@ from ffstereo_ros.core.filters.region import Region, mask_outside
 from ffstereo_ros.core.filters.speckle import mask_speckles
 from ffstereo_ros.core.filters.temporal import TemporalFilter, TemporalSettings
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
-from ffstereo_ros.params import BY_NAME, Value
+from ffstereo_ros.parameter import Value
+from ffstereo_ros.params import BY_NAME
 
 Float32Array = NDArray[np.float32]
 Uint8Image = NDArray[np.uint8]

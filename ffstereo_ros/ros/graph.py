@@ -1,0 +1,71 @@
+"""What the ROS graph says about a topic's other ends: are they there, of the right type, and does their QoS match?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The other end of a topic.
+
+    Attributes:
+        node: its name.
+        mismatch: why nothing can pass, in words; empty where it can.
+    """
+
+    node: str
+    mismatch: str = ""
+
+
+def offers(node: Node, subscription: Subscription) -> list[Endpoint]:
+    """Who publishes what a subscription waits for."""
+    topic, asked = subscription.topic_name, subscription.qos_profile
+    found = []
+    for info in node.get_publishers_info_by_topic(topic):
+        mismatch = _other_type(info, subscription.msg_type)
+        if not mismatch and not _fits(info.qos_profile, asked):
+            mismatch = (
+                f"{info.node_name} offers {_words(info.qos_profile)} but {_words(asked)} is asked for; "
+                f"set qos_overrides.{topic}.subscription.reliability to best_effort, or the camera to reliable"
+            )
+        found.append(Endpoint(info.node_name, mismatch))
+    return found
+
+
+def listeners(node: Node, publisher: Publisher) -> list[Endpoint]:
+    """Who waits for what a publisher sends."""
+    topic, offered = publisher.topic_name, publisher.qos_profile
+    found = []
+    for info in node.get_subscriptions_info_by_topic(topic):
+        mismatch = _other_type(info, publisher.msg_type)
+        if not mismatch and not _fits(offered, info.qos_profile):
+            mismatch = (
+                f"{info.node_name} asks for {_words(info.qos_profile)} but {_words(offered)} is offered; "
+                "change the QoS of the subscriber"
+            )
+        found.append(Endpoint(info.node_name, mismatch))
+    return found
+
+
+def _fits(offered: QoSProfile, asked: QoSProfile) -> bool:
+    compatibility, _ = qos_check_compatible(offered, asked)
+    return bool(compatibility != QoSCompatibility.ERROR)
+
+
+def _other_type(info: Any, kind: Any) -> str:
+    """A text where the other end has another type: an image topic that carries compressed images, say."""
+    expected = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+    if info.topic_type == expected:
+        return ""
+    return f"{info.node_name} has type {info.topic_type} there and not {expected}; is another topic meant?"
+
+
+def _words(qos: QoSProfile) -> str:
+    return f"{qos.reliability.name.lower()}, {qos.durability.name.lower()}"
