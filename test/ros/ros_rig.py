@@ -15,8 +15,10 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
@@ -170,6 +172,29 @@ class Rig:
         with self.sending(lambda: sent.add(self.send(frame))):
             self.spin_until(lambda: self._answered(topic, sent), seconds, f"an answer on {topic}")
         return self._answered(topic, sent)
+
+    def call(self, kind: Any, name: str, seconds: float = 20.0, **fields: Any) -> Any:
+        """The answer of a service."""
+        client = self.node.create_client(kind, name)
+        try:
+            self.spin_until(client.service_is_ready, seconds, f"service {name}")
+            future = client.call_async(kind.Request(**fields))
+            self.spin_until(future.done, seconds, f"an answer of {name}")
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def set(self, **values: Any) -> str:
+        """Sets parameters of ``/stereo_node``, all in one; the reason where they are refused, else an empty text."""
+        messages = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        answer = self.call(SetParametersAtomically, "/stereo_node/set_parameters_atomically", parameters=messages)
+        assert answer.result.successful is not bool(answer.result.reason)
+        return str(answer.result.reason)
+
+    def get(self, *names: str) -> list[Any]:
+        """Values of parameters of ``/stereo_node``."""
+        answer = self.call(GetParameters, "/stereo_node/get_parameters", names=list(names))
+        return [parameter_value_to_python(value) for value in answer.values]
 
     @contextmanager
     def sending(self, send: Callable[[], Any], period: float = 0.1) -> Iterator[None]:
