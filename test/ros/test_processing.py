@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ros_rig import HEIGHT, WIDTH, good_frame
+from ros_rig import CX_LEFT, CX_RIGHT, HEIGHT, WIDTH, good_frame
 
+from ffstereo_ros.core.filters.chain import FilterSettings
 from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.ros import outputs
 from ffstereo_ros.ros.processing import FrameProcessor
-from ffstereo_ros.ros.settings import FrameSettings
+from ffstereo_ros.ros.settings import FrameSettings, OutputSettings
 from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet
 
@@ -39,12 +40,12 @@ class Port:
         self.alive = True
         self.statistics = Statistics(10.0)
         self.info = self.warning = self.error = self.lines.append
-        settings = FrameSettings()
+        self.closed = 0
         self.processor = FrameProcessor(
             StereoMatcher(self),
             self,
             self.statistics,
-            settings,
+            FrameSettings(),
             self,
             now_ns=lambda: 50_000_000,
             alive=lambda: self.alive,
@@ -55,6 +56,9 @@ class Port:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def close(self) -> None:
+        self.closed += 1
 
     def wanted(self) -> frozenset[str]:
         return self.listened
@@ -132,3 +136,61 @@ def test_negative_disparities_are_told_as_a_symptom(share: float, told: bool) ->
     port = Port(answer, frozenset({outputs.DISPARITY}))
     port.process()
     assert any("--normalize-correlation" in line for line in port.lines) is told
+
+
+def test_settings_take_effect_with_the_next_frame() -> None:
+    port = Port(_answer())
+    port.process()
+    assert port.published[outputs.CLOUD].width == WIDTH
+    port.published.clear()
+    off = OutputSettings(depth_encoding="16UC1", cloud_stride=4, switched_off=frozenset({outputs.COLOUR}))
+    port.processor.apply(FrameSettings(off, FilterSettings(roi_x=80)))
+    assert "filter_region_p50_ms" in port.process()
+    assert port.published[outputs.DEPTH].encoding == "16UC1"
+    assert (port.published[outputs.CLOUD].width, port.published[outputs.CLOUD].height) == (WIDTH // 4, HEIGHT // 4)
+    assert outputs.COLOUR not in port.published
+    depth = np.frombuffer(port.published[outputs.DEPTH].data, np.uint16).reshape(HEIGHT, WIDTH)
+    assert not depth[:, :80].any()
+    assert depth[:, 80:].all()
+
+
+@pytest.mark.parametrize("forget", ["clock", "filters", "matcher", None])
+def test_what_makes_the_temporal_filter_begin_anew(forget: str | None) -> None:
+    port = Port(_answer(10.0), frozenset({outputs.DISPARITY}))
+    port.processor.apply(FrameSettings(filters=FilterSettings(temporal_weight=0.5)))
+    port.process()
+    port.answer = _answer(10.5)
+    if forget == "clock":
+        port.processor.forget()
+    elif forget == "filters":
+        port.processor.apply(FrameSettings(filters=FilterSettings(temporal_weight=0.5, speckle_size=3)))
+    elif forget == "matcher":
+        port.processor.exchange(StereoMatcher(port))
+    else:
+        port.processor.apply(FrameSettings(OutputSettings(cloud_stride=2), FilterSettings(temporal_weight=0.5)))
+    port.process()
+    values = np.frombuffer(port.published[outputs.DISPARITY].image.data, np.float32)
+    assert values[0] - (CX_RIGHT - CX_LEFT) == (10.5 if forget else 10.25)
+
+
+def test_an_exchanged_backend_is_freed_once() -> None:
+    port, other = Port(_answer()), Port(_answer(20.0))
+    port.processor.exchange(StereoMatcher(port, scale=0.5))  # the same backend
+    assert port.closed == 0
+    port.processor.exchange(StereoMatcher(other))
+    assert (port.closed, other.closed) == (1, 0)
+    assert port.process()["published"] == "1"
+    assert other.frames == 1
+    port.processor.close()
+    assert (port.closed, other.closed) == (1, 1)
+
+
+def test_why_a_set_was_not_published_is_returned() -> None:
+    port = Port(BackendError("out of memory"))
+    frame = good_frame()
+    stereo = StereoSet(frame.left, frame.right, frame.left_info, frame.right_info)
+    assert port.processor.process(stereo) == "out of memory"
+    port.answer = _answer()
+    assert port.processor.process(stereo) is None
+    port.listened = frozenset()
+    assert port.processor.process(stereo) == "nobody listens to any output"

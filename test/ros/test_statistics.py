@@ -76,3 +76,17 @@ def test_laps_add_up() -> None:
     watch.lap("publish")
     watch.lap("publish")
     assert watch.seconds["publish"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_is_held_back_on_purpose_is_not_lost() -> None:
+    statistics = Statistics(10.0)
+    assert statistics.recent().drop_share == 0.0
+    for cause in ("disabled", "rate_limited", "no_subscriber", "shutdown"):
+        statistics.count_drop(cause)
+    assert statistics.recent().drop_share == 0.0
+    statistics.count_published({}, 0.2)
+    for cause in ("superseded", "bad_image", "something new"):
+        statistics.count_drop(cause)
+    recent = statistics.recent()
+    assert (recent.drop_share, recent.latency) == (0.75, 0.2)
+    assert statistics.values()["dropped_rate_limited"] == "1"

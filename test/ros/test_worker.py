@@ -42,3 +42,25 @@ def test_every_item_is_processed_or_dropped() -> None:
     assert worker.stop(5)
     worker.submit(6)
     assert (processed, dropped) == ([0], [1, 2, 3, 4, 5, 6])
+
+
+def test_calls_are_made_between_items_in_order_and_before_the_end() -> None:
+    seen: list[object] = []
+    working, go_on = threading.Event(), threading.Event()
+
+    def process(item: int) -> None:
+        working.set()
+        assert go_on.wait(5)
+        seen.append(item)
+
+    worker: Worker[int] = Worker(process, lambda _: None, name="w", at_end=lambda: seen.append("end"))
+    worker.submit(0)
+    assert working.wait(5)
+    worker.submit(1)
+    assert worker.call(lambda: seen.append("first"))
+    assert worker.call(lambda: seen.append("second"))
+    assert not worker.stop(0.01)  # 0 is still in work; 1 is given up, the calls are not
+    go_on.set()
+    assert worker.stop(5)
+    assert seen == [0, "first", "second", "end"]
+    assert not worker.call(lambda: seen.append("too late"))
