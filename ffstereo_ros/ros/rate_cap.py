@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-# Share of a period that something may come early: a camera at the cap's own rate jitters around it.
-_EARLY = 0.25
-
 
 class RateCap:
     """Keeps a timetable, so that 30 Hz under a cap of 20 Hz become 20 Hz and not 15.
@@ -21,9 +18,9 @@ class RateCap:
         """Whether what comes at ``now`` (``time.monotonic()``, s) may pass; if so, it is counted."""
         if self.rate <= 0:
             return True
-        period = 1.0 / self.rate
-        if now < self._due - _EARLY * period:
+        if now < self._due:
             return False
+        period = 1.0 / self.rate
         # After a pause the timetable starts at now: what was missed is not made up for.
         self._due = self._due + period if now < self._due + period else now + period
         return True

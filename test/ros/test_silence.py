@@ -54,3 +54,22 @@ def test_stamps_are_compared(last_set: float | None) -> None:
     assert silence is not None
     assert "against /left: /right +1.0000 s, /left_info +2.0000 s, /right_info +3.0000 s" in silence.line
     assert "equal (sync is exact)" in silence.line
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "stale"), [([None] * 4, True), ([190.0] * 4, True), ([200.0, None, None, None], False)]
+)
+def test_stale_is_what_gets_nothing_at_all(arrivals: list[float | None], stale: bool) -> None:
+    silence = _explain(arrivals, 200.0)
+    assert silence is not None
+    assert silence.stale is stale
+
+
+def test_one_publisher_that_matches_is_enough() -> None:
+    refused = Endpoint("bag", "bag offers nothing good")
+    silence = _explain([200.0, None, 200.0, 200.0], 200.0, offers=(refused,))
+    assert silence is not None
+    assert "from /right: it is published but cannot be received: bag offers nothing good" in silence.line
+    silence = _explain([200.0, None, 200.0, 200.0], 200.0, offers=(refused, FITS))
+    assert silence is not None
+    assert "it has a publisher but nothing arrives" in silence.line

@@ -21,6 +21,15 @@ def test_a_closed_slot_gives_nothing_and_returns_what_is_put() -> None:
     assert (slot.take(), slot.put(2)) == (None, 2)
 
 
+def test_calls_come_before_the_item_and_none_is_superseded() -> None:
+    slot: NewestSlot[int] = NewestSlot()
+    first, second = (lambda: None), (lambda: None)
+    slot.put(1)
+    assert slot.call(first)
+    assert slot.call(second)
+    assert [slot.take() for _ in range(3)] == [first, second, 1]
+
+
 def test_every_item_is_processed_or_dropped() -> None:
     processed: list[int] = []
     dropped: list[int] = []
