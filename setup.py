@@ -42,6 +42,8 @@ setup(
         (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
         (f"share/{PACKAGE}/config", glob("config/*.yaml") + glob("config/*.xml")),
         (f"share/{PACKAGE}/config/rviz", glob("config/rviz/*.rviz")),
+        (f"share/{PACKAGE}/config/cameras", glob("config/cameras/*.yaml")),
+        (f"share/{PACKAGE}/config/cameras/drivers", glob("config/cameras/drivers/*.yaml")),
     ],
     zip_safe=False,
     install_requires=["setuptools", "numpy>=1.24", "pyyaml>=6.0"],

@@ -1,76 +1,48 @@
-"""Starts the stereo node on the topics of a rectified camera pair, with the transport that images need, and RViz."""
+"""Starts the stereo node on the topics of a rectified camera pair, with the transport that images need, and RViz.
 
-import os
-from pathlib import Path
+`camera:=realsense|zed|oak|usb|isaac_sim` takes topics, namespace, frame and parameters from config/cameras/.
+"""
 
-from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch_ros.actions import Node
 
-CONFIG = Path(get_package_share_directory("ffstereo_ros")) / "config"
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+from ffstereo_ros.ros.camera_presets import load_preset
+from ffstereo_ros.ros.launch_arguments import declarations, is_true, node_settings, set_transport, values
+from ffstereo_ros.ros.processes import config_file
 
-INPUTS = {
-    "left_image": "left/image_rect",
-    "left_camera_info": "left/camera_info",
-    "right_image": "right/image_rect",
-    "right_camera_info": "right/camera_info",
-}
 ARGUMENTS = (
-    ("namespace", "", "Namespace of the node and of all topics that are given without a leading slash."),
+    ("namespace", "", "Namespace of the node and of all topics without a leading slash; empty = the camera's."),
     ("name", "stereo_node", "Name of the node."),
-    *((name, topic, f"Topic to take as {topic}.") for name, topic in INPUTS.items()),
-    ("params_file", str(CONFIG / "stereo_node.param.yaml"), "Parameter file of the node."),
-    ("backend", "", "auto, torch, tensorrt or sgbm; empty = as the parameter file says."),
-    ("weights", "", "Weights file or name; empty = as the parameter file says."),
-    ("use_sim_time", "false", "Take the time from /clock, as for a bag."),
-    ("transport_profile", str(CONFIG / "fastdds_large_images.xml"), "Fast DDS profile; empty = leave it as it is."),
     ("rviz", "false", "Start RViz too."),
-    ("rviz_config", str(CONFIG / "rviz" / "stereo.rviz"), "RViz configuration."),
-    ("rviz_frame", "left_camera_optical_frame", "Fixed frame of RViz: the frame_id of the left image."),
+    ("rviz_config", str(config_file("rviz/stereo.rviz")), "RViz configuration."),
+    ("rviz_frame", "", "Fixed frame of RViz, the frame_id of the left image; empty = the camera's."),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
     declared = [DeclareLaunchArgument(name, default_value=value, description=words) for name, value, words in ARGUMENTS]
-    steps = [OpaqueFunction(function=_set_transport), OpaqueFunction(function=_node), _rviz()]
-    return LaunchDescription([*declared, *steps])
+    return LaunchDescription([*declared, *declarations(), set_transport(), OpaqueFunction(function=_start)])
 
 
-def _set_transport(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Where somebody has chosen a profile already, it stays."""
-    profile = LaunchConfiguration("transport_profile").perform(context)
-    if not profile or any(os.environ.get(name) for name in PROFILE_VARIABLES):
-        return []
-    return [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
-
-
-def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    chosen = {name: LaunchConfiguration(name).perform(context) for name in ("backend", "weights")}
-    overrides = {name: value for name, value in chosen.items() if value}
-    sim_time = LaunchConfiguration("use_sim_time").perform(context).lower() in ("true", "1")
-    return [
-        Node(
-            package="ffstereo_ros",
-            executable="stereo_node",
-            name=LaunchConfiguration("name"),
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), {"use_sim_time": sim_time, **overrides}],
-            remappings=[(topic, LaunchConfiguration(argument)) for argument, topic in INPUTS.items()],
-            output="screen",
-        )
-    ]
-
-
-def _rviz() -> Node:
-    return Node(
-        package="rviz2",
-        executable="rviz2",
-        namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", LaunchConfiguration("rviz_config"), "-f", LaunchConfiguration("rviz_frame")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-        output="log",
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    given = values(context, *(name for name, *_ in ARGUMENTS))
+    camera = load_preset(given["camera"])
+    namespace = given["namespace"] or camera.namespace
+    node = Node(
+        package="ffstereo_ros",
+        executable="stereo_node",
+        name=given["name"],
+        namespace=namespace,
+        output="screen",
+        **node_settings(given, camera),
     )
+    notes = [LogInfo(msg=f"start the camera with: {camera.driver}")] if camera.driver else []
+    return [*notes, node, *_rviz(given, given["rviz_frame"] or camera.frame, namespace)]
+
+
+def _rviz(given: dict[str, str], frame: str, namespace: str) -> list[LaunchDescriptionEntity]:
+    if not is_true(given["rviz"]):
+        return []
+    arguments = ["-d", given["rviz_config"], "-f", frame]
+    return [Node(package="rviz2", executable="rviz2", namespace=namespace, arguments=arguments, output="log")]
