@@ -49,9 +49,10 @@ class LiveParameters:
         self._active = active
         self._changed = changed
         node.add_on_set_parameters_callback(self._check)
-        # Humble has no such callback: there a change is taken as soon as it is found good.
+        # Humble has neither: there an int is no float, and a change is taken as soon as it is found good.
         self._acts_later = hasattr(node, "add_post_set_parameters_callback")
         if self._acts_later:
+            node.add_pre_set_parameters_callback(_widen)
             node.add_post_set_parameters_callback(self._take)
 
     def restore(self, values: dict[str, Value]) -> None:
@@ -91,6 +92,16 @@ class LiveParameters:
                 f"`ros2 lifecycle set {name} deactivate`, set it, and activate again"
             )
         return value
+
+
+def _widen(parameters: Sequence[RosParameter]) -> list[RosParameter]:
+    """An int for a float is a float: ``ros2 param set NODE scale 1``."""
+    return [
+        RosParameter(each.name, value=float(each.value))
+        if type(each.value) is int and each.name in BY_NAME and BY_NAME[each.name].type is float
+        else each
+        for each in parameters
+    ]
 
 
 def declare_parameters(node: Node) -> dict[str, Value]:

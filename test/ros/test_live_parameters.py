@@ -46,6 +46,11 @@ def test_what_is_the_same_may_be_set_whatever_it_is(lasting_rig: Rig, lasting_no
     assert lasting_rig.set(backend="sgbm", sync="exact", iterations=8) == ""
 
 
+def test_an_int_is_taken_for_a_float(lasting_rig: Rig, lasting_node: ModuleProcess) -> None:
+    assert lasting_rig.set(scale=1, max_depth=50) == ""
+    assert lasting_rig.get("max_depth") == [50.0]
+
+
 def test_every_output_follows_its_parameters(rig: Rig, start_node: StartNode) -> None:
     start_node()
     rig.listen("depth/image_rect", "points2", "disparity")
