@@ -66,6 +66,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         changes=INACTIVE,
     ),
     Parameter(
+        "input_transport",
+        "raw",
+        "How images come: as they are, or as JPEG or PNG on the topic with /compressed added, as image_transport does.",
+        choices=("raw", "compressed"),
+        changes=INACTIVE,
+    ),
+    Parameter(
         "sync",
         "exact",
         "How the four input topics meet, by their stamps.",

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import CalibrationError, ImageError
+from ffstereo_ros.ros.compressed import decode_compressed
 
 # For readers and mypy only: bags are evaluated by the same functions on machines without ROS.
 if TYPE_CHECKING:
-    from sensor_msgs.msg import CameraInfo, Image
+    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 Uint8Image = NDArray[np.uint8]
 
@@ -34,8 +35,8 @@ _EIGHT_BIT: dict[str, tuple[int, int | None]] = {
 _SIXTEEN_BIT = ("mono16", "16UC1")
 
 
-def pair_to_rgb(left: Image, right: Image) -> tuple[Uint8Image, Uint8Image]:
-    """Both images as uint8 ``[H, W, 3]`` RGB; rgb8 is a view of the message.
+def pair_to_rgb(left: Image | CompressedImage, right: Image | CompressedImage) -> tuple[Uint8Image, Uint8Image]:
+    """Both images as uint8 ``[H, W, 3]`` RGB; raw rgb8 is a view of the message.
 
     16-bit images are shifted right by as many bits as brings the brightest pixel of the pair to 8: one rule for
     cameras of 10, 12 and 16 bits, the same gain left and right, no state between frames.
@@ -86,8 +87,10 @@ def _projection(info: CameraInfo) -> tuple[float, ...]:
     return tuple(P.ravel().tolist())
 
 
-def _decode(message: Image, side: str) -> NDArray[Any]:
+def _decode(message: Image | CompressedImage, side: str) -> NDArray[Any]:
     """uint8 ``[H, W, 3]`` RGB, or uint16 ``[H, W]``."""
+    if hasattr(message, "format"):
+        return decode_compressed(message, side)
     if message.width < 1 or message.height < 1:
         raise ImageError(f"{side} image is {message.width}x{message.height} px: it has no pixels; check the camera")
     if message.encoding in _SIXTEEN_BIT:

@@ -81,6 +81,7 @@ class Pipeline:
                 self._clock_jumped,
                 tolerance=settings.sync.tolerance,
                 queue_size=settings.sync.queue_size,
+                compressed=settings.sync.compressed,
             )
         except BaseException:
             self._worker.stop(0.0)

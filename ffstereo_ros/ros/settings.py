@@ -58,10 +58,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class SyncSettings:
-    """How the input topics meet: the largest stamp difference in s (0 = exact), and the messages kept per topic."""
+    """How the input topics come and meet.
+
+    Attributes:
+        tolerance: largest stamp difference, s; 0 = exact.
+        queue_size: messages kept per topic.
+        compressed: images come by image_transport's ``compressed``.
+    """
 
     tolerance: float
     queue_size: int
+    compressed: bool
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,11 @@ class NodeSettings:
         exact = values["sync"] == "exact"
         return cls(
             matcher=MatcherSettings.from_parameters(values),
-            sync=SyncSettings(0.0 if exact else float(values["sync_tolerance"]), int(values["sync_queue_size"])),
+            sync=SyncSettings(
+                tolerance=0.0 if exact else float(values["sync_tolerance"]),
+                queue_size=int(values["sync_queue_size"]),
+                compressed=values["input_transport"] == "compressed",
+            ),
             frame=FrameSettings(
                 _pick(OutputSettings, values, switched_off=frozenset(off)), FilterSettings.from_parameters(values)
             ),

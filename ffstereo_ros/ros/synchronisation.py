@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import message_filters
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 # Topic name and message type, in the order of the fields of StereoSet.
 INPUTS: tuple[tuple[str, type], ...] = (
@@ -32,8 +32,8 @@ _CLOCK_JUMP_NS = 1_000_000_000
 class StereoSet:
     """One message of each input topic, belonging together; ``arrived`` is ``time.monotonic()``, s."""
 
-    left: Image
-    right: Image
+    left: Image | CompressedImage
+    right: Image | CompressedImage
     left_info: CameraInfo
     right_info: CameraInfo
     arrived: float = field(default_factory=time.monotonic)
@@ -49,6 +49,13 @@ def nanoseconds(message: Any) -> int:
     return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
 
 
+class Source(NamedTuple):
+    """What is subscribed to for an input."""
+
+    topic: str
+    message_type: type
+
+
 class InputTopic(message_filters.SimpleFilter):
     """A subscription that counts, remembers its last message's stamp and arrival, and passes messages on.
 
@@ -60,7 +67,7 @@ class InputTopic(message_filters.SimpleFilter):
         last_stamp_ns: its stamp, ns.
     """
 
-    def __init__(self, node: Node, topic: str, message_type: type, on_clock_jump: Callable[[str], None]) -> None:
+    def __init__(self, node: Node, topic: str, source: Source, on_clock_jump: Callable[[str], None]) -> None:
         super().__init__()
         self.topic = topic
         self.received = 0
@@ -68,8 +75,8 @@ class InputTopic(message_filters.SimpleFilter):
         self.last_stamp_ns = 0
         self._on_clock_jump = on_clock_jump
         self.subscription = node.create_subscription(
-            message_type,
-            topic,
+            source.message_type,
+            source.topic,
             self._receive,
             # As qos_profile_sensor_data, but a profile of its own: rclpy writes the topic's overrides into it.
             QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT),
@@ -101,6 +108,7 @@ class StereoSynchroniser:
         on_clock_jump: told the topic whose stamps stepped back by more than a second.
         tolerance: largest stamp difference, s; 0 = exact.
         queue_size: messages kept per topic.
+        compressed: images come by image_transport's ``compressed``.
     """
 
     def __init__(
@@ -111,6 +119,7 @@ class StereoSynchroniser:
         *,
         tolerance: float,
         queue_size: int,
+        compressed: bool = False,
     ) -> None:
         self.sets = 0
         self._node = node
@@ -120,7 +129,8 @@ class StereoSynchroniser:
         self.inputs: tuple[InputTopic, ...] = ()
         try:
             for name, kind in INPUTS:
-                self.inputs += (InputTopic(node, name, kind, self._clock_jumped),)
+                source = _compressed(node, name) if compressed and kind is Image else Source(name, kind)
+                self.inputs += (InputTopic(node, name, source, self._clock_jumped),)
         except BaseException:
             self.destroy()
             raise
@@ -140,7 +150,7 @@ class StereoSynchroniser:
         waiting = [len(queue) for queue in self._sync.queues]
         return {topic.topic: max(topic.received - self.sets - count, 0) for topic, count in zip(self.inputs, waiting)}
 
-    def _matched(self, left: Image, right: Image, left_info: CameraInfo, right_info: CameraInfo) -> None:
+    def _matched(self, left: Any, right: Any, left_info: CameraInfo, right_info: CameraInfo) -> None:
         self.sets += 1
         self._on_set(StereoSet(left, right, left_info, right_info))
 
@@ -149,3 +159,8 @@ class StereoSynchroniser:
         for queue in self._sync.queues:
             queue.clear()
         self._on_clock_jump(topic)
+
+
+def _compressed(node: Node, name: str) -> Source:
+    """Below the topic that ``name`` is remapped to, as image_transport has it."""
+    return Source(f"{node.resolve_topic_name(name)}/compressed", CompressedImage)

@@ -1,0 +1,59 @@
+"""``sensor_msgs/CompressedImage`` to arrays: JPEG and PNG, as image_transport's ``compressed`` sends them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ffstereo_ros.errors import ImageError
+
+# For readers and mypy only: bags are evaluated by the same functions on machines without ROS.
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage
+
+# How a file begins and how it ends. Where the end is missing, libjpeg fills the rest with grey and OpenCV says nothing.
+_MARKS: dict[str, tuple[bytes, bytes]] = {
+    "JPEG": (b"\xff\xd8\xff", b"\xff\xd9"),
+    "PNG": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+}
+# Some drivers fill a buffer of fixed size with zeros.
+_PADDING = 4096
+
+# OpenCV's conversion to RGB by number of channels.
+_TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
+
+
+def decode_compressed(message: CompressedImage, side: str) -> NDArray[Any]:
+    """uint8 ``[H, W, 3]`` RGB, or uint16 ``[H, W]`` from a grey 16-bit PNG.
+
+    Raises:
+        ImageError: neither JPEG nor PNG, truncated, or damaged.
+    """
+    what = f"{side} image ({len(message.data)} bytes, format '{message.format}')"
+    data = np.frombuffer(message.data, np.uint8)
+    _require_whole(data, what)
+    try:
+        # Unchanged: grey stays grey, 16 bits stay, and nothing is turned as a photograph's orientation asks.
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError(f"{what} cannot be decoded ({error.err}): is the transport damaged?") from error
+    if pixels is None:
+        raise ImageError(f"{what} cannot be decoded: it is damaged; check the camera driver and the network")
+    if pixels.dtype == np.uint16 and pixels.ndim == 2:
+        return np.asarray(pixels)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if pixels.dtype != np.uint8 or channels not in _TO_RGB:
+        raise ImageError(f"{what} has {channels} channels of {pixels.dtype}: publish 8 bits, or 16 bits of one channel")
+    return np.asarray(cv2.cvtColor(pixels, _TO_RGB[channels]), dtype=np.uint8)
+
+
+def _require_whole(data: NDArray[np.uint8], what: str) -> None:
+    head = data[:8].tobytes()
+    end = next((end for begin, end in _MARKS.values() if head.startswith(begin)), None)
+    if end is None:
+        raise ImageError(f"{what} is neither JPEG nor PNG: publish one of them, or use input_transport raw")
+    if not data[-_PADDING:].tobytes().rstrip(b"\0").endswith(end):
+        raise ImageError(f"{what} is truncated; check the camera driver and the network")
