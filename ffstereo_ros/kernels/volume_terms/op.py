@@ -62,7 +62,7 @@ def check(volume: Tensor, left: Tensor, right: Tensor) -> None:
         raise ParameterError(f"volume has {C} channels: whole 16-byte vectors are needed, pad them to {needed}")
     if not volume.is_contiguous(memory_format=torch.channels_last_3d):
         raise ParameterError(f"volume has strides {volume.stride()}: its memory format must be channels_last_3d")
-    if behind := volume.data_ptr() % VECTOR_BYTES:
+    if behind := volume.storage_offset() * volume.dtype.itemsize % VECTOR_BYTES:
         raise ParameterError(f"volume begins {behind} bytes behind a 16-byte boundary: it must begin at one, clone it")
 
 
