@@ -15,7 +15,7 @@ from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.network.hierarchical import hierarchical_start
-from ffstereo_ros.network.inference import prepare_for_inference
+from ffstereo_ros.network.inference import prepare_for_cpu, prepare_for_inference
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
 # The first frame pays for the allocator, the primitive caches and the threads: a small one does, before a camera waits.
@@ -58,7 +58,7 @@ class TorchBackend:
     ) -> None:
         check_settings(settings.iterations, settings.max_disparity, model.config.max_disparity)
         self._weights, self._placement, self._settings = name_of_weights, placement, settings
-        self._model = prepare_for_inference(model, placement.device, placement.dtype)
+        self._model = _prepare(model, placement)
         blank = np.zeros((*_WARM_UP_SHAPE, 3), dtype=np.uint8)
         self.infer(blank, blank)
 
@@ -126,6 +126,12 @@ class TorchBackend:
         if isinstance(error, torch.OutOfMemoryError) or "alloc" in text.lower():
             return f"out of memory on a {size}: lower scale or max_disparity ({text})"
         return f"the network failed on a {size}: {text}"
+
+
+def _prepare(model: FastFoundationStereo, placement: Placement) -> FastFoundationStereo:
+    if placement.device.type == "cpu":
+        return prepare_for_cpu(model, placement.dtype)
+    return prepare_for_inference(model, placement.device, placement.dtype)
 
 
 def _download(tensor: Tensor) -> NDArray[np.float32]:

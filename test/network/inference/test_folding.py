@@ -8,32 +8,14 @@ import pytest
 import torch
 from golden_data import NetworkSource
 from network_arrangements import arrangements
+from prepared import run, settled
 from torch import nn
 
 from ffstereo_ros.network.inference import prepare_for_inference
-from ffstereo_ros.network.model import FastFoundationStereo, StereoOutput
+from ffstereo_ros.network.model import FastFoundationStereo
 
 CPU = torch.device("cpu")
 ARRANGEMENTS = arrangements()
-
-
-def settled(model: FastFoundationStereo, seed: int) -> FastFoundationStereo:
-    """Statistics, affine parts and layer scales as a trained network has them: none at its start value."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if name.endswith(("running_var", "gamma", "gamma_xca")):
-                tensor.uniform_(0.3, 1.5, generator=generator)
-            elif name.endswith(("running_mean", "bias")):
-                tensor.uniform_(-0.3, 0.3, generator=generator)
-    return model.eval()
-
-
-@torch.inference_mode()
-def run(model: FastFoundationStereo, iterations: int = 2) -> StereoOutput:
-    left, right = torch.rand(2, 1, 3, 64, 96, generator=torch.Generator().manual_seed(5)).mul(255).unbind(0)
-    output: StereoOutput = model(left, right, iterations, 128)
-    return output
 
 
 @pytest.mark.parametrize("name", ARRANGEMENTS)

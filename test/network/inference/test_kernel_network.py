@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import fields, replace
-from typing import Any
-
 import pytest
 import torch
 from golden_data import NetworkSource
 from network_arrangements import arrangements
+from pretend_gpu import pretend_gpu, pretend_on_gpu
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ffstereo_ros.kernels.correlation_volume.folding import PointwiseConvolution
 from ffstereo_ros.kernels.volume_terms.folding import FirstConvolution
@@ -75,78 +68,19 @@ def test_the_combined_volume_is_never_written(name: str) -> None:
     assert isinstance(on_kernels(network(CONFIGS[name])).first, SPLIT[name])
 
 
-class OneDevice(TorchDispatchMode):
-    """Fails where an operation on the GPU reads from the host or the other way round: a graph cannot hold that."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernels: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        if function.namespace == "ffstereo":
-            self.kernels[function.name().partition("::")[2]] += 1
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor) and leaf.ndim > 0]
-        assert len({tensor.device.type for tensor in tensors}) <= 1, f"{function} crosses between host and GPU"
-        return result
-
-
-class ByOperators(TorchFunctionMode):
-    """Slices and copies by operators: Python's own methods want a torch that was built for CUDA."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is Tensor.contiguous:
-            return torch.ops.aten.contiguous(*args, **(kwargs or {}))
-        return sliced(*args) if function is Tensor.__getitem__ else function(*args, **(kwargs or {}))
-
-
-def sliced(tensor: Tensor, index: Any) -> Tensor:
-    """``tensor[index]`` of integers, slices, None and one ellipsis."""
-    axis, parts = 0, index if isinstance(index, tuple) else (index,)
-    for position, part in enumerate(parts):
-        if part is Ellipsis:
-            axis = tensor.ndim - (len(parts) - position - 1)
-        elif isinstance(part, int):
-            tensor = tensor.select(axis, part)
-        else:
-            whole = slice(None) if part is None else part
-            tensor = tensor.unsqueeze(axis) if part is None else tensor
-            tensor = torch.ops.aten.slice(tensor, axis, whole.start, whole.stop, whole.step or 1)
-            axis += 1
-    return tensor
-
-
-def pretend(each: Any) -> Any:
-    """A tensor that says it is on a GPU and holds nothing."""
-    if not isinstance(each, Tensor):
-        return each
-    return torch.empty_strided(each.shape, each.stride(), dtype=each.dtype, device="cuda")
-
-
-def pretend_on_gpu(model: KernelNetwork) -> None:
-    for module in model.modules():
-        for held in (module._parameters, module._buffers):
-            held.update({name: pretend(each) for name, each in held.items()})
-    for name in ("first", "samples"):
-        parts = getattr(model, name)
-        setattr(
-            model, name, replace(parts, **{each.name: pretend(getattr(parts, each.name)) for each in fields(parts)})
-        )
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("name", ["mini", "default", "searched"])
 def test_on_a_gpu_all_of_it_stays_there(name: str, dtype: torch.dtype) -> None:
     """On tensors that only say they are on a GPU: shapes, types and devices of that path, without one."""
     model = with_kernels(prepare_for_inference(network(CONFIGS[name]), torch.device("cpu"), dtype))
-    seen = OneDevice()
-    with FakeTensorMode(), torch.inference_mode(), ByOperators():
+    with pretend_gpu() as kernels:
         pretend_on_gpu(model)
-        images = torch.empty(2, 1, 3, 96, 160, device="cuda").unbind(0)
-        with seen:
-            output = model(*images, 2, 64)
+        output = model(*torch.empty(2, 1, 3, 96, 160, device="cuda").unbind(0), 2, 64)
     assert (tuple(output.disparity.shape), output.disparity.dtype) == ((1, 1, 96, 160), torch.float32)
     assert output.disparity.device.type == "cuda"
-    assert seen.kernels["correlation_volume"] == 1
-    assert seen.kernels["geometry_lookup"] == 2
-    assert seen.kernels["convex_upsample"] == 1
+    assert kernels == {
+        "correlation_volume": 1,
+        "geometry_lookup": 2,
+        "convex_upsample": 1,
+        **({} if name == "default" else {"add_volume_terms_": 1}),
+    }

@@ -1,0 +1,74 @@
+"""Fast-FoundationStereo with its stages in the form that is cheapest on a CPU.
+
+A stage of an arrangement that the cheap form does not fit stays the plain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from ffstereo_ros.network.blocks import BlockSequence, HelperSequence, UnusedTensors
+from ffstereo_ros.network.encoder import FeatureMaps
+from ffstereo_ros.network.inference.first_convolution import FirstConvolution, splits
+from ffstereo_ros.network.inference.row_lookup import RowLookup, SampleProjection
+from ffstereo_ros.network.inference.update_step import UpdateStep, plain, rearranges
+from ffstereo_ros.network.model import FastFoundationStereo
+from ffstereo_ros.network.refinement import Context
+
+
+class CpuStereo(FastFoundationStereo):
+    """The same network for inference alone; made by `arrange_for_cpu`."""
+
+    first_convolution: FirstConvolution | None
+    sample_projection: SampleProjection | None
+
+    def match(self, left: FeatureMaps, right: Tensor, max_disparity: int) -> tuple[Tensor, Tensor]:
+        """Left maps, right map at 1/4 -> filtered volume [B, C, D, h, w] and matching logits [B, D, h, w]."""
+        if self.first_convolution is None:
+            return super().match(left, right, max_disparity)
+        return self.aggregate(self.first_convolution(left.x4, right, max_disparity // 4), left)
+
+    def make_lookup(self, volume: Tensor, left: Tensor, right: Tensor) -> Callable[[Tensor], Tensor]:
+        """Filtered volume, features at 1/4 -> what gives the update block its samples around a disparity."""
+        if self.sample_projection is None:
+            return super().make_lookup(volume, left, right)
+        return RowLookup(volume, left, right, self.sample_projection, self.config.lookup)
+
+    def context(self, feature: Tensor) -> Context:
+        """Left feature at 1/4 -> `Context`; where the update step takes it so, with the context's part of its input."""
+        context = super().context(feature)
+        step = self.update_block
+        return context._replace(context=step.context_part(context.context)) if isinstance(step, UpdateStep) else context
+
+
+def arrange_for_cpu(model: FastFoundationStereo) -> CpuStereo:
+    """The model given (no copy), folded before, with the stages replaced that have a cheaper form."""
+    model.__class__ = CpuStereo
+    assert isinstance(model, CpuStereo)
+    model.first_convolution = _take_first_convolution(model)
+    encoder = model.update_block.encoder
+    model.sample_projection = None
+    if plain(encoder.convc1) and encoder.convc1.kernel_size == (1, 1) and encoder.convc1.padding == (0, 0):
+        model.sample_projection = SampleProjection(encoder.convc1, model.config.lookup)
+        encoder.convc1 = nn.Identity()
+    if rearranges(model.update_block):
+        model.register_module("update_block", UpdateStep(model.update_block))
+    return model
+
+
+def _take_first_convolution(model: CpuStereo) -> FirstConvolution | None:
+    """The first convolution on the volume, to be one with the volume's making; an identity takes its place."""
+    for slot in ("corr_stem", "corr_feature_att"):
+        owner: nn.Module = model
+        name, block = slot, getattr(model, slot)
+        if isinstance(block, (BlockSequence, HelperSequence)):
+            owner, name = (block.layers if isinstance(block, HelperSequence) else block), "0"
+        first = owner._modules.get(name)
+        if splits(first):
+            owner._modules[name] = nn.Identity()
+            return FirstConvolution(first, model.proj_cmb, model.config.volume)
+        if first is not None and not isinstance(first, (UnusedTensors, nn.Identity)):
+            return None
+    return None
