@@ -1,0 +1,143 @@
+"""Frames through a network on a CUDA GPU: one CUDA graph per input size, static buffers, one copy each way."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Uint8Image = NDArray[np.uint8]
+Float32Array = NDArray[np.float32]
+
+# The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px or None -> float32 maps [N, H, W]; reads nothing back.
+Forward = Callable[[Tensor, Tensor | None], Tensor]
+
+# Runs the function given, and returns what repeats all that it enqueued at the price of one launch.
+Record = Callable[[Callable[[], None]], Callable[[], None]]
+
+# Sizes whose graphs are kept. A camera has one; a new scale or region of interest adds another.
+KEPT_SIZES = 4
+
+
+class StaticFrame:
+    """One input size: buffers that stay where they are, and the network between them as one launch.
+
+    The copies are page-locked and asynchronous; they stay out of the graph, whose memory then belongs to the GPU alone.
+    """
+
+    def __init__(
+        self, forward: Forward, shape: tuple[int, int], with_start: bool, device: torch.device, record: Record
+    ) -> None:
+        locked = device.type == "cuda"
+        self._pair = torch.zeros((2, *shape, 3), dtype=torch.uint8, pin_memory=locked)
+        self._start = torch.zeros((1, 1, *shape), pin_memory=locked) if with_start else None
+        self._pair_there = torch.zeros_like(self._pair, device=device)
+        self._start_there = None if self._start is None else torch.zeros_like(self._start, device=device)
+        self._maps_there = torch.empty(0)
+
+        def enqueue() -> None:
+            self._maps_there = forward(self._pair_there, self._start_there)
+
+        self._launch = record(enqueue)
+        self._maps = torch.zeros(self._maps_there.shape, pin_memory=locked)
+
+    def enqueue(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None) -> Tensor:
+        """Enqueues one frame; the maps [N, H, W] are there once the stream has been waited for."""
+        for place, image in zip(self._pair, (left, right)):
+            place.copy_(torch.from_numpy(np.ascontiguousarray(image)))
+        self._pair_there.copy_(self._pair, non_blocking=True)
+        if self._start is not None and self._start_there is not None and start is not None:
+            self._start[0, 0].copy_(torch.from_numpy(np.ascontiguousarray(start)))
+            self._start_there.copy_(self._start, non_blocking=True)
+        self._launch()
+        return self._maps.copy_(self._maps_there, non_blocking=True)
+
+
+class FrameCache:
+    """Static frames by input size, the least recently used one dropped beyond `KEPT_SIZES`.
+
+    Where a new size does not fit into memory, all others are dropped and it is tried once more.
+    """
+
+    def __init__(self, make: Callable[[tuple[int, int], bool], StaticFrame], release: Callable[[], None]) -> None:
+        self._make, self._release = make, release
+        self._frames: OrderedDict[tuple[tuple[int, int], bool], StaticFrame] = OrderedDict()
+
+    def get(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
+        """The frame of this size, recorded at the first call.
+
+        Raises:
+            torch.OutOfMemoryError: it does not fit, alone in memory.
+        """
+        key = (shape, with_start)
+        if key not in self._frames:
+            self._frames[key] = self._new(*key)
+        self._frames.move_to_end(key)
+        while len(self._frames) > KEPT_SIZES:
+            self._frames.popitem(last=False)
+        return self._frames[key]
+
+    def clear(self) -> None:
+        """Drops all frames and gives their memory back."""
+        self._frames.clear()
+        self._release()
+
+    def _new(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
+        try:
+            return self._make(shape, with_start)
+        except torch.OutOfMemoryError:
+            if not self._frames:
+                raise
+        self.clear()
+        return self._make(shape, with_start)
+
+
+class CudaFrames:
+    """Runs a network on a CUDA device, on a stream of its own."""
+
+    def __init__(self, forward: Forward, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)
+        self._stream.wait_stream(torch.cuda.current_stream(device))  # the weights are being made ready there
+        self._pool = torch.cuda.graph_pool_handle()
+
+        def make(shape: tuple[int, int], with_start: bool) -> StaticFrame:
+            return StaticFrame(forward, shape, with_start, device, self._record)
+
+        self._cache = FrameCache(make, self._release)
+
+    def run(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None = None) -> Float32Array:
+        """uint8 ``[H, W, 3]`` images and a start ``[H, W]`` px -> the network's maps ``[N, H, W]``, a new array.
+
+        Raises:
+            torch.OutOfMemoryError: this size does not fit.
+            BackendError: the driver, NVRTC or the GPU cannot run our kernels.
+        """
+        with torch.cuda.stream(self._stream), torch.inference_mode():
+            maps = self._cache.get((left.shape[0], left.shape[1]), start is not None).enqueue(left, right, start)
+            self._stream.synchronize()
+        return np.array(maps.numpy(), dtype=np.float32)
+
+    def close(self) -> None:
+        """Frees the graphs."""
+        self._cache.clear()
+
+    def _record(self, enqueue: Callable[[], None]) -> Callable[[], None]:
+        """A CUDA graph; twice uncaptured first, when kernels are compiled and cuDNN chooses among its algorithms."""
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            for _ in range(2):
+                enqueue()
+            self._stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            # One pool for all sizes: their graphs never run at once, and each answer is copied out before the next.
+            with torch.cuda.graph(graph, self._pool, self._stream, "thread_local"):
+                enqueue()
+        replay: Callable[[], None] = graph.replay
+        return replay
+
+    def _release(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+        torch.cuda.empty_cache()

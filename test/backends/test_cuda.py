@@ -1,0 +1,184 @@
+"""The CUDA backend as far as no GPU is needed: the forward pass, its buffers and its cache, on the CPU.
+
+A CUDA graph itself, streams and page-locked memory run on a GPU alone.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from pretend_gpu import pretend_gpu, pretend_on_gpu
+
+from ffstereo_ros.backends.cuda import CudaBackend, network_forward
+from ffstereo_ros.backends.cuda_frames import KEPT_SIZES, FrameCache, StaticFrame
+from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
+from ffstereo_ros.backends.torch_device import Placement
+from ffstereo_ros.errors import BackendError
+from ffstereo_ros.export.self_test_pairs import room_pair
+from ffstereo_ros.network.inference import prepare_for_inference
+from ffstereo_ros.network.inference.kernel_network import KernelNetwork, with_kernels
+from ffstereo_ros.network.model import FastFoundationStereo
+from ffstereo_ros.network.presets import mini_config
+
+CPU = torch.device("cpu")
+PLACEMENT = Placement(CPU, torch.float32, "fp32", "a CPU")
+
+
+class HostFrames:
+    """Frames on the CPU: the same buffers; what would be one graph is called anew."""
+
+    def __init__(self, forward, device):
+        self.made = 0
+        self._cache = FrameCache(lambda *key: self._frame(forward, *key), lambda: None)
+
+    def run(self, left, right, start=None):
+        with torch.inference_mode():
+            return self._cache.get(left.shape[:2], start is not None).enqueue(left, right, start).numpy().copy()
+
+    def close(self):
+        self._cache.clear()
+
+    def _frame(self, forward, shape, with_start):
+        def record(enqueue: Callable[[], None]) -> Callable[[], None]:
+            enqueue()
+            return enqueue
+
+        self.made += 1
+        return StaticFrame(forward, shape, with_start, CPU, record)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return FastFoundationStereo(mini_config()).eval()
+
+
+def backends(model, **settings):
+    values = NetworkSettings(iterations=1, max_disparity=64, **settings)
+    return CudaBackend(model, "mini", PLACEMENT, values, HostFrames), TorchBackend(model, "mini", PLACEMENT, values)
+
+
+def check_equal(ours, plain, pair, start=None):
+    given, expected = (each.infer(pair.left, pair.right, initial_disparity=start) for each in (ours, plain))
+    assert np.ptp(expected.disparity) > 0.1
+    np.testing.assert_allclose(given.disparity, expected.disparity, atol=1e-3)  # worst seen: 4e-5 px
+    np.testing.assert_allclose(given.confidence, expected.confidence, atol=1e-4)
+
+
+def test_frames_of_two_sizes_answer_as_the_plain_backend_does(model):
+    ours, plain = backends(model)
+    for height, width, seed in ((64, 96, 5), (96, 64, 5), (64, 96, 6)):
+        check_equal(ours, plain, room_pair(height, width, 64, seed=seed))
+    assert ours._frames.made == 3  # the warm-up's and two
+
+
+def test_a_start_replaces_the_volumes_estimate(model):
+    ours, plain = backends(model)
+    start = np.linspace(0, 60, 64 * 96, dtype=np.float32).reshape(64, 96)
+    start[:8] = np.nan
+    check_equal(ours, plain, room_pair(64, 96, 64), start)
+    check_equal(ours, plain, room_pair(64, 96, 64))
+
+
+def test_the_hierarchical_pass(model):
+    ours, plain = backends(model, hierarchical=True)
+    assert ours.max_disparity == 128
+    check_equal(ours, plain, room_pair(64, 128, 64))
+
+
+def test_an_answer_outlives_the_next_frame(model):
+    ours, _ = backends(model)
+    one, other = room_pair(64, 96, 64), room_pair(64, 96, 64, seed=9)
+    first = ours.infer(one.left, one.right).disparity
+    kept = first.copy()
+    assert not np.array_equal(ours.infer(other.left, other.right).disparity, kept)
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("start", ["volume", "given", "hierarchical"])
+def test_on_a_gpu_a_frame_needs_no_host_between_its_ends(model, start):
+    settings = NetworkSettings(iterations=2, max_disparity=64, hierarchical=start == "hierarchical")
+    network = with_kernels(prepare_for_inference(model, CPU, torch.float16))
+    with pretend_gpu() as kernels:
+        pretend_on_gpu(network)
+        pair = torch.empty(2, 96, 160, 3, dtype=torch.uint8, device="cuda")
+        given = torch.empty(1, 1, 96, 160, device="cuda") if start == "given" else None
+        maps = network_forward(network, settings)(pair, given)
+    assert (tuple(maps.shape), maps.dtype, maps.device.type) == ((2, 96, 160), torch.float32, "cuda")
+    passes = 2 if start == "hierarchical" else 1
+    assert (kernels["correlation_volume"], kernels["geometry_lookup"]) == (passes, 2 * passes)
+
+
+class NoKernels(HostFrames):
+    """A GPU, driver or NVRTC that our kernels cannot run on."""
+
+    def __init__(self, forward, device):
+        super().__init__(forward, device)
+        self.refuses = any(isinstance(cell.cell_contents, KernelNetwork) for cell in forward.__closure__)
+
+    def run(self, left, right, start=None):
+        if self.refuses:
+            raise BackendError("the GPU has compute capability 7.0: the CUDA kernels need 7.5 or newer; use device cpu")
+        return super().run(left, right, start)
+
+
+def test_pytorch_stands_in_where_our_kernels_cannot_run_and_says_so(model):
+    settings = NetworkSettings(iterations=1, max_disparity=64)
+    backend = CudaBackend(model, "mini", PLACEMENT, settings, NoKernels)
+    (failure,) = backend.failures
+    assert "our CUDA kernels cannot run" in failure
+    assert "compute capability 7.0" in failure
+    assert "without our kernels" in backend.describe()
+    check_equal(backend, TorchBackend(model, "mini", PLACEMENT, settings), room_pair(64, 96, 64))
+    assert CudaBackend(model, "mini", PLACEMENT, settings, HostFrames).failures == ()
+
+
+class TooSmall(HostFrames):
+    """A GPU that holds the warm-up and nothing more."""
+
+    def _frame(self, forward, shape, with_start):
+        if shape[1] > 160:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines")
+        return super()._frame(forward, shape, with_start)
+
+
+def test_out_of_memory_says_what_takes_less(model):
+    backend = CudaBackend(model, "mini", PLACEMENT, NetworkSettings(1, 64), TooSmall)
+    blank = np.zeros((64, 192, 3), np.uint8)
+    with pytest.raises(BackendError, match=r"a 192x64 px pair with 64 px of disparity does not fit .*2\.00 GiB.*half"):
+        backend.infer(blank, blank)
+    backend.infer(blank[:, :96], blank[:, :96])
+
+
+def test_the_sizes_used_last_are_kept():
+    made = []
+    cache = FrameCache(lambda *key: made.append(key[0]) or object(), lambda: None)
+    sizes = [(32 * (index + 1), 32) for index in range(KEPT_SIZES)]
+    for size in (*sizes, sizes[0], (999, 32), sizes[0]):
+        cache.get(size, False)
+    assert made == [*sizes, (999, 32)]
+    cache.get(sizes[1], False)
+    assert made[-1] == sizes[1]
+
+
+def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone():
+    room, freed = [2], []
+
+    def make(shape, with_start):
+        if room[0] == 0:
+            raise torch.OutOfMemoryError("full")
+        room[0] -= 1
+        return object()
+
+    def release():
+        freed.append(True)
+        room[0] = 2
+
+    cache = FrameCache(make, release)
+    for width in (32, 64, 96):
+        cache.get((32, width), False)
+    assert freed == [True]
+    room[0], cache = 0, FrameCache(make, lambda: None)
+    with pytest.raises(torch.OutOfMemoryError):
+        cache.get((32, 32), False)
