@@ -66,6 +66,7 @@ setup(
             "ffstereo = ffstereo_ros.cli.main:main",
             "stereo_node = ffstereo_ros.ros.main:main",
             "stereo_player = ffstereo_ros.ros.player:main",
+            "composed_player = ffstereo_ros.ros.composition:main",
             "component_container = ffstereo_ros.ros.component_container:main",
         ],
         "rclpy_components": ["ffstereo_ros::StereoNode = ffstereo_ros.ros.stereo_node:StereoNode"],

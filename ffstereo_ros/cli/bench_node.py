@@ -32,7 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--sizes", nargs="+", default=["640x480", "1280x720"], metavar="WxH", help="image sizes, px")
     parser.add_argument("--rates", nargs="+", type=float, default=[10.0, 30.0], metavar="HZ", help="pairs a second")
     parser.add_argument(
-        "--profiles", nargs="+", default=["with", "without"], choices=("with", "without"), help="of the transport"
+        "--profiles",
+        nargs="+",
+        default=["with", "without", "composed"],
+        choices=("with", "without", "composed"),
+        help="of the transport; composed = camera and node in one process, without it",
     )
     parser.add_argument("--seconds", type=float, default=15.0, metavar="S", help="time of sending for each case")
     return parser
@@ -54,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     machine = environment()
     for (width, height), rate, profile in itertools.product(sizes, args.rates, args.profiles):
-        case = Case(width, height, rate, profile == "with", args.seconds)
-        print(f"{width}x{height} at {rate:g} Hz {profile} profile: {args.seconds:g} s ...", file=sys.stderr)
+        case = Case(width, height, rate, profile != "without", args.seconds, composed=profile == "composed")
+        words = profile if case.composed else f"{profile} profile"
+        print(f"{width}x{height} at {rate:g} Hz {words}: {args.seconds:g} s ...", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="ffstereo_bench_") as logs:
             outcomes.append(measure(case, Path(logs)))
     print(table(outcomes))

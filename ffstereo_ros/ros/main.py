@@ -16,7 +16,10 @@ from ffstereo_ros.ros.stereo_node import StereoNode
 
 
 def main(
-    args: Sequence[str] | None = None, create_node: Callable[[], Node] = StereoNode, program: str = "stereo_node"
+    args: Sequence[str] | None = None,
+    create_node: Callable[[], Node] = StereoNode,
+    program: str = "stereo_node",
+    companion: Callable[[Node], Node] | None = None,
 ) -> int:
     """Runs one node until it is told to stop.
 
@@ -24,6 +27,7 @@ def main(
         args: the command line, the program's own by default.
         create_node: what builds the node, which says in ``left_behind`` that a thread of it did not end.
         program: what a refusal begins with.
+        companion: builds another node for the same executor, from the first.
 
     Returns:
         0 after SIGINT or SIGTERM, 1 on a refusal (told in one line).
@@ -35,7 +39,7 @@ def main(
     except Exception as error:  # rclpy has a type for each kind of unreadable argument or parameter file
         return _refuse(program, error)
     try:
-        return _run(create_node, interrupt, program)
+        return _run(create_node, companion, interrupt, program)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except Exception as error:
@@ -60,11 +64,15 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-def _run(create_node: Callable[[], Node], interrupt: _Interrupt, program: str) -> int:
+def _run(
+    create_node: Callable[[], Node], companion: Callable[[Node], Node] | None, interrupt: _Interrupt, program: str
+) -> int:
     node = create_node()
+    others = [] if companion is None else [companion(node)]
     # Not the multi-threaded executor: on two cores it starves itself (14 to 76 of 400 to 600 messages came through).
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for each in (node, *others):
+        executor.add_node(each)
     interrupt.spinning = True
     try:
         executor.spin()
@@ -74,7 +82,8 @@ def _run(create_node: Callable[[], Node], interrupt: _Interrupt, program: str) -
         if rclpy.ok():  # a timer that publishes while the signal handler shuts the context down is no failure
             raise
     finally:
-        node.destroy_node()
+        for each in (*others, node):
+            each.destroy_node()
         if node.left_behind:
             _leave_at_once(program)
     return 0

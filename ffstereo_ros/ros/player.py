@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import copy
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,10 +15,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.demo.motorcycle import KnownPair, load_motorcycle
 from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.ros.synchronisation import StereoSet
 
 FRAME = "left_camera_optical_frame"
 
@@ -25,10 +28,18 @@ FRAME = "left_camera_optical_frame"
 class StereoPlayer(Node):
     """Publishes one pair and both CameraInfo again and again, best effort, stamped with the time of sending.
 
+    With ``hand_over`` nothing is published: each set goes to that function, with headers of its own.
+
     Parameters: ``rate`` (Hz), ``count`` (pairs, 0 = endless), ``subscribers`` (wait until every topic has this many).
     """
 
-    def __init__(self, pair: KnownPair, node_name: str = "stereo_player", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        pair: KnownPair,
+        node_name: str = "stereo_player",
+        hand_over: Callable[[StereoSet], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(node_name, **kwargs)
         rate = float(self.declare_parameter("rate", 10.0).value)
         self._count = int(self.declare_parameter("count", 0).value)
@@ -36,13 +47,15 @@ class StereoPlayer(Node):
         left, right = camera_infos(pair.camera)
         self._messages = {
             "left/image_rect": rgb_image(pair.left),
-            "left/camera_info": left,
             "right/image_rect": rgb_image(pair.right),
+            "left/camera_info": left,
             "right/camera_info": right,
         }
+        self._hand_over = hand_over
+        published = {} if hand_over else self._messages
         self._topics = {
             topic: self.create_publisher(type(message), topic, qos_profile_sensor_data)
-            for topic, message in self._messages.items()
+            for topic, message in published.items()
         }
         self.sent = 0
         self.create_timer(1.0 / rate, self._send)
@@ -55,16 +68,20 @@ class StereoPlayer(Node):
     def _send(self) -> None:
         if self.finished or not self._awaited():
             return
-        stamp = self.get_clock().now().to_msg()
-        for topic, message in self._messages.items():
-            message.header.stamp = stamp
-            self._topics[topic].publish(message)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME)
         self.sent += 1
+        if self._hand_over is not None:
+            # The last set may still be in work: its messages are left as they are.
+            self._hand_over(StereoSet(*(_with_header(message, header) for message in self._messages.values())))
+            return
+        for topic, message in self._messages.items():
+            message.header = header
+            self._topics[topic].publish(message)
 
     def _awaited(self) -> bool:
         """Once everybody is there, a subscriber that leaves no longer stops the camera."""
         counts = (publisher.get_subscription_count() for publisher in self._topics.values())
-        return self.sent > 0 or min(counts) >= self._subscribers
+        return self.sent > 0 or min(counts, default=self._subscribers) >= self._subscribers
 
 
 def rgb_image(pixels: NDArray[np.uint8]) -> Image:
@@ -75,6 +92,13 @@ def rgb_image(pixels: NDArray[np.uint8]) -> Image:
     message = Image(height=height, width=width, encoding="rgb8", step=3 * width, data=data)
     message.header.frame_id = FRAME
     return message
+
+
+def _with_header(message: Any, header: Header) -> Any:
+    """The same data under another header."""
+    other = copy.copy(message)
+    other.header = header
+    return other
 
 
 def camera_infos(camera: StereoCamera) -> tuple[CameraInfo, CameraInfo]:

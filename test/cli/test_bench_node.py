@@ -12,10 +12,11 @@ from ffstereo_ros.cli.main import main
 pytest.importorskip("rclpy", reason="needs rclpy: ROS 2, or the ros-jazzy-* wheels of PyPI")
 
 
-def test_one_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("profile", ["with", "composed"])
+def test_one_case(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "node.json"
     report = tmp_path / "node.md"
-    options = ["--report", str(report), "--sizes", "160x120", "--rates", "10", "--profiles", "with", "--seconds", "2"]
+    options = ["--report", str(report), "--sizes", "160x120", "--rates", "10", "--profiles", profile, "--seconds", "2"]
     assert main(["bench", "node", "--json", str(file), *options]) == 0
     result = json.loads(file.read_text(encoding="utf-8"))
     (case,) = result["cases"]
@@ -27,7 +28,7 @@ def test_one_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < case["cpu_share"] < 1
     table = capsys.readouterr().out
     assert table.splitlines()[2].startswith(
-        f"| 160x120 | 10 | with | 20 | {case['sets']} | {case['published']} | {case['received']} |"
+        f"| 160x120 | 10 | {profile} | 20 | {case['sets']} | {case['published']} | {case['received']} |"
     )
     assert table in report.read_text(encoding="utf-8")
 

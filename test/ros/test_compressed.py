@@ -21,7 +21,7 @@ from ffstereo_ros.ros.processes import ModuleProcess
 GREY = texture(48, 64)
 # Three smooth, different channels: JPEG keeps them, and a swap of red and blue cannot hide.
 RGB = np.stack([cv2.GaussianBlur(texture(48, 64, seed), (0, 0), 4) for seed in (1, 2, 3)], axis=2)
-# Worst of all pixels that was measured at quality 95: grey 6, colour 7.
+# Worst of all pixels that was measured: grey 5, colour 4.
 _JPEG_LEVELS = 12
 
 StartNode = Callable[..., ModuleProcess]

@@ -34,7 +34,8 @@ _METHOD = """\
 
 Three processes of one host with DDS between them: a camera that sends rgb8 pairs and both CameraInfo, best effort; the
 node, its backend replaced by a constant; a listener to all six outputs (disparity, depth and its CameraInfo,
-confidence, cloud, colour image), reliable. "Profile" is `config/fastdds_large_images.xml` in all three.
+confidence, cloud, colour image), reliable. "Profile" is `config/fastdds_large_images.xml` in all three. "Composed" is
+camera and node in one process, the sets handed over without transport, and the profile for the outputs.
 
 - sent: pairs sent. sets: pairs with both CameraInfo that the node synchronised; the rest was lost by the transport.
 - published: sets that the node published; it drops a set only when a newer one waits.
@@ -57,7 +58,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     return (
         f"{case.width}x{case.height}",
         f"{case.rate:g}",
-        "with" if case.profile else "without",
+        "composed" if case.composed else "with" if case.profile else "without",
         str(outcome.sent),
         str(outcome.sets),
         str(outcome.published),

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from ffstereo_ros.errors import BackendError
+from ffstereo_ros.ros.bench.composed import DONE
 from ffstereo_ros.ros.bench.listener import READY
 from ffstereo_ros.ros.processes import ModuleProcess, private_graph, transport_environment
 
 _START_S = 60.0
 # The node's last account comes within a second of the last frame.
 _SETTLE_S = 2.5
+_NODE = {"diagnostics_window": 600.0, "max_depth": 100.0}
+
+# Name of the module of the benchmark, and its command line.
+Start = Callable[[str, list[str]], ModuleProcess]
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Case:
         rate: pairs sent in a second.
         profile: with the large-images transport profile.
         seconds: time of sending.
+        composed: the camera is in the node's process and hands its sets over.
     """
 
     width: int
@@ -37,6 +43,7 @@ class Case:
     rate: float
     profile: bool
     seconds: float
+    composed: bool = False
 
     @property
     def count(self) -> int:
@@ -59,7 +66,7 @@ class Outcome:
         stamped_p50, stamped_p95: from the stamp to the end of the last publication, backend and transport included.
         received_p50, received_p95: from the stamp to the arrival of the last output of a set at the listener.
         stages: p50 of each stage inside the node.
-        cpu_share: processor time of the node per time of sending; 1 = one core.
+        cpu_share: processor time of the node's process per time of sending; 1 = one core.
     """
 
     case: Case
@@ -95,17 +102,33 @@ def measure(case: Case, logs: Path) -> Outcome:
         environment = _transport(graph, case.profile)
         file = logs / "listener.json"
         listener = _start(stack, "listener", [str(file)], environment, logs)
-        window = ["--ros-args", "-p", "diagnostics_window:=600.0", "-p", "max_depth:=100.0"]
-        node = _start(stack, "node", window, environment, logs)
-        _await(lambda: READY in listener.tail(), [listener, node], _START_S)
-        time.sleep(1.0)  # the listener sees the node; the node has to see the listener too
-        began = _cpu_seconds(node.pid)
-        player = _start(stack, "player", _player_arguments(case), environment, logs)
-        _await(lambda: player.status is not None, [listener, node], 2 * case.seconds + _START_S)
-        time.sleep(_SETTLE_S)
-        cpu = _cpu_seconds(node.pid) - began
+        play = _play_composed if case.composed else _play
+        cpu = play(case, listener, lambda name, words: _start(stack, name, words, environment, logs))
         listener.stop()
         return _outcome(case, json.loads(file.read_text(encoding="utf-8")), cpu)
+
+
+def _play(case: Case, listener: ModuleProcess, start: Start) -> float:
+    """Node and camera in processes of their own; returns the node's processor time of the sending, s."""
+    node = start("node", ["--ros-args", *_parameters(_NODE)])
+    _await(lambda: READY in listener.tail(), [listener, node], _START_S)
+    time.sleep(1.0)  # the listener sees the node; the node has to see the listener too
+    began = _cpu_seconds(node.pid)
+    player = start("player", [str(case.width), str(case.height), "--ros-args", *_parameters(_player(case))])
+    _await(lambda: player.status is not None, [listener, node], 2 * case.seconds + _START_S)
+    time.sleep(_SETTLE_S)
+    return _cpu_seconds(node.pid) - began
+
+
+def _play_composed(case: Case, listener: ModuleProcess, start: Start) -> float:
+    """Both in one process, which begins by itself once the listener is there."""
+    both = _parameters({**_NODE, **_player(case)})
+    node = start("composed", [str(case.width), str(case.height), "--ros-args", *both])
+    _await(lambda: READY in listener.tail(), [listener, node], _START_S)
+    began = _cpu_seconds(node.pid)
+    _await(lambda: DONE in node.tail(), [listener, node], 2 * case.seconds + _START_S)
+    time.sleep(_SETTLE_S)
+    return _cpu_seconds(node.pid) - began
 
 
 def _transport(graph: dict[str, str], profile: bool) -> dict[str, str]:
@@ -118,10 +141,12 @@ def _start(stack: ExitStack, name: str, arguments: list[str], environment: dict[
     return stack.enter_context(process)
 
 
-def _player_arguments(case: Case) -> list[str]:
-    values = {"rate": float(case.rate), "count": case.count, "subscribers": 1}
-    words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
-    return [str(case.width), str(case.height), "--ros-args", *words]
+def _player(case: Case) -> dict[str, float]:
+    return {"rate": float(case.rate), "count": case.count, "subscribers": 1}
+
+
+def _parameters(values: dict[str, float]) -> list[str]:
+    return [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
 
 
 def _await(condition: Callable[[], bool], alive: list[ModuleProcess], seconds: float) -> None:
