@@ -127,7 +127,7 @@ def create_sgbm_matcher(max_disparity: int, *, scale: float = 1.0) -> ReadyMatch
 
 def _ready(backend: Backend, settings: MatcherSettings, why: str, warnings: tuple[str, ...] = ()) -> ReadyMatcher:
     matcher = StereoMatcher(backend, scale=settings.scale)
-    # Only an engine can be refused while another of another size serves.
+    # What a backend runs without: engines that were refused, or our kernels on a GPU that cannot run them.
     warnings += tuple(getattr(backend, "failures", ()))
     return ReadyMatcher(matcher, f"backend {backend.describe()} ({why})", warnings)
 
@@ -169,7 +169,12 @@ def _build_torch(settings: MatcherSettings) -> Backend:
     placement = choose_placement(settings.device, settings.precision)
     path = find_weights(settings.weights)
     network = NetworkSettings(settings.iterations, settings.max_disparity, settings.hierarchical)
-    return TorchBackend(build_model(load_weights(path)), path.stem, placement, network)
+    model = build_model(load_weights(path))
+    if placement.device.type == "cuda":
+        from ffstereo_ros.backends.cuda import CudaBackend
+
+        return CudaBackend(model, path.stem, placement, network)
+    return TorchBackend(model, path.stem, placement, network)
 
 
 def _build_tensorrt(settings: MatcherSettings) -> Backend:

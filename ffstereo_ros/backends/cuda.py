@@ -19,7 +19,6 @@ from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.network.hierarchical import hierarchical_start
 from ffstereo_ros.network.inference import prepare_for_inference
-from ffstereo_ros.network.inference.kernel_network import with_kernels
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
 Uint8Image = NDArray[np.uint8]
@@ -72,7 +71,7 @@ class CudaBackend:
         self._new_frames = new_frames
         self.failures: tuple[str, ...] = ()
         try:
-            self._frames = self._start(with_kernels(self._prepare(model)))
+            self._frames = self._start(self._on_kernels(model))
         except BackendError as error:
             self._frames = self._start(self._prepare(model))
             self.failures = (f"our CUDA kernels cannot run, PyTorch's slower operations do: {error}",)
@@ -115,6 +114,11 @@ class CudaBackend:
 
     def _prepare(self, model: FastFoundationStereo) -> FastFoundationStereo:
         return prepare_for_inference(model, self._placement.device, self._placement.dtype)
+
+    def _on_kernels(self, model: FastFoundationStereo) -> FastFoundationStereo:
+        from ffstereo_ros.network.inference.kernel_network import with_kernels  # an old torch refuses at the import
+
+        return with_kernels(self._prepare(model))
 
     def _start(self, network: FastFoundationStereo) -> Frames:
         """The carrier of this network, after one small pair."""

@@ -61,4 +61,8 @@ def cpu_bf16_unit() -> str:
 def _why_no_cuda() -> str:
     if torch.version.cuda is None:
         return f"this torch ({torch.__version__}) is built without CUDA"
-    return "torch finds no NVIDIA GPU or no driver"
+    try:
+        torch.cuda.init()
+    except RuntimeError as error:  # no driver, or one too old: torch says which
+        return str(error).split(". ")[0]
+    return "torch finds no NVIDIA GPU"
