@@ -87,6 +87,11 @@ class Pipeline:
             self._worker.stop(0.0)
             raise
 
+    @property
+    def running(self) -> bool:
+        """Whether the inference thread has not ended."""
+        return self._worker.running
+
     def submit(self, stereo: StereoSet) -> None:
         """Takes a synchronised set: it is matched, or counted with the cause why not."""
         self.last_set = stereo.arrived

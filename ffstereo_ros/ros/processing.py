@@ -36,7 +36,7 @@ class FrameProcessor:
 
     Args:
         now_ns: the node's clock, ns.
-        alive: false once the node is being destroyed, when publishing fails for no fault of the frame.
+        alive: false once the node is deactivated: nothing is published any more, and no failure is the frame's fault.
     """
 
     def __init__(
@@ -104,8 +104,11 @@ class FrameProcessor:
         except Exception as error:
             if self._alive():
                 return self._drop("internal_error", error)
-            self._statistics.count_drop("shutdown")
-            return "the node ends"
+            return self._ends()
+
+    def _ends(self) -> str:
+        self._statistics.count_drop("shutdown")
+        return "the node was deactivated"
 
     def _drop(self, cause: str, error: Exception) -> str:
         reason = str(error) or type(error).__name__
@@ -126,6 +129,8 @@ class FrameProcessor:
             return self._nobody_listens()
         self._told_nobody_listens = False
         frame = self._match(stereo, wanted, watch)
+        if not self._alive():
+            return self._ends()
         self._publisher.publish(frame, watch)
         self._statistics.count_published(watch.seconds, 1e-9 * (self._now_ns() - stereo.stamp_ns))
         return None

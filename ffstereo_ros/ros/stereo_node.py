@@ -38,17 +38,14 @@ class StereoNode(LifecycleNode):
         node_name: name of the node.
         kwargs: passed to ``rclpy.node.Node``.
 
-    Attributes:
-        left_behind: true where a frame in work did not end in time and its thread still runs.
-
     Raises:
         FFStereoError: a parameter is refused. A backend that cannot run leaves the node inactive instead.
     """
 
     def __init__(self, node_name: str = "stereo_node", **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
-        self.left_behind = False
         self._pipeline: Pipeline | None = None
+        self._stopped: list[Pipeline] = []
         self._outputs: Outputs | None = None
         self._refusal: Exception | None = None
         try:
@@ -58,6 +55,11 @@ class StereoNode(LifecycleNode):
         except BaseException:
             self.destroy_node()
             raise
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether the thread of a frame that did not end in time still runs."""
+        return any(pipeline.running for pipeline in self._stopped)
 
     def submit(self, stereo: StereoSet) -> None:
         """Takes a set that came in another way than by the topics; on the executor's thread. Ignored while inactive."""
@@ -106,7 +108,9 @@ class StereoNode(LifecycleNode):
             self._outputs = Outputs(self)
         except Exception as error:  # a QoS override that rclpy refuses
             self._refusal = error
-            self._log.error(f"cannot be configured: {error}")
+            failure = f"cannot be configured: {' '.join(str(error).split())}"
+            self._log.error(failure)
+            self._reporter.rest("unconfigured", failure)
             return FAILURE
         self._reporter.rest("inactive")
         return SUCCESS
@@ -200,8 +204,8 @@ class StereoNode(LifecycleNode):
     def _stop_pipeline(self, state: str) -> None:
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is not None:
-            self.left_behind = not pipeline.stop(_STOP_TIMEOUT_S)
-            if self.left_behind:
+            if not pipeline.stop(_STOP_TIMEOUT_S):
+                self._stopped.append(pipeline)
                 self.get_logger().error("the frame in work does not end: its backend is freed when it does")
             answer(self._gate.take(), "the node was deactivated")
         self._reporter.rest(state)

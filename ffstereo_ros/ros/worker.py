@@ -108,7 +108,12 @@ class Worker(Generic[T]):
         """
         self._report(self._slot.close())
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return not self.running
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread has not ended."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         while (taken := self._slot.take()) is not None:

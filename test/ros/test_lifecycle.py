@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -13,8 +15,11 @@ from rclpy.parameter import Parameter
 from ros_rig import Rig, good_frame
 from std_srvs.srv import Trigger
 
+from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
+from ffstereo_ros.factory import MatcherSettings, ReadyMatcher
 from ffstereo_ros.ros.processes import ModuleProcess
 from ffstereo_ros.ros.stereo_node import StereoNode
+from ffstereo_ros.ros.synchronisation import StereoSet
 
 StartNode = Callable[..., ModuleProcess]
 
@@ -133,4 +138,55 @@ def test_nothing_is_left_of_a_node_that_was_cycled(rig: Rig) -> None:
         node.trigger_deactivate()
         assert set(threading.enumerate()) <= before
     assert len(list(node.subscriptions)) <= 1  # the parameter events of the clock
+    node.destroy_node()
+
+
+class WaitingBackend:
+    """Works on a frame until it may go on."""
+
+    name, size_multiple, max_disparity = "waiting", 1, 64
+
+    def __init__(self) -> None:
+        self.working, self.go_on, self.closed = threading.Event(), threading.Event(), False
+
+    def describe(self) -> str:
+        return self.name
+
+    def infer(self, left: np.ndarray, right: np.ndarray, **_: Any) -> BackendAnswer:
+        self.working.set()
+        self.go_on.wait(30)
+        return BackendAnswer(np.zeros(left.shape[:2], np.float32))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class WaitingNode(StereoNode):
+    """``first`` is the backend of the first activation, ``backend`` that of the last."""
+
+    first: WaitingBackend | None = None
+
+    def _create_matcher(self, settings: MatcherSettings) -> ReadyMatcher:
+        self.backend = WaitingBackend()
+        self.first = self.first or self.backend
+        return ReadyMatcher(StereoMatcher(self.backend), "waiting")
+
+
+def test_a_frame_that_does_not_end_is_left_behind_and_its_backend_freed_later(rig: Rig) -> None:
+    node = WaitingNode("waits", context=rig.context, parameter_overrides=[Parameter("backend", value="sgbm")])
+    frame = good_frame()
+    rig.listen("disparity")
+    rig.spin_until(rig.connected, what="the node's topics")
+    node.submit(StereoSet(frame.left, frame.right, frame.left_info, frame.right_info))
+    assert node.backend.working.wait(5)
+    node.trigger_deactivate()
+    assert node.left_behind
+    node.trigger_activate()  # another backend
+    node.backend.go_on.set()
+    node.trigger_deactivate()
+    assert node.left_behind
+    node.first.go_on.set()
+    rig.spin_until(lambda: not node.left_behind, what="the end of the first frame")
+    assert (node.first.closed, node.backend.closed) == (True, True)
+    assert rig.received["disparity"] == []
     node.destroy_node()

@@ -194,3 +194,10 @@ def test_why_a_set_was_not_published_is_returned() -> None:
     assert port.processor.process(stereo) is None
     port.listened = frozenset()
     assert port.processor.process(stereo) == "nobody listens to any output"
+
+
+def test_a_frame_that_ends_after_the_deactivation_is_not_published() -> None:
+    port = Port(_answer())
+    port.alive = False
+    assert port.process()["dropped_shutdown"] == "1"
+    assert port.published == {}
