@@ -90,9 +90,7 @@ def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(number: int, rig: Rig
     node.send_signal(number)
     assert wait_for_exit(node, 15) == 0, node.tail(40)
     # On a busy machine DDS may need 3 s to find the camera, which is said.
-    unexpected = [
-        line for line in node.tail(100).splitlines() if "[INFO]" not in line and "no input for" not in line
-    ]
+    unexpected = [line for line in node.tail(100).splitlines() if "[INFO]" not in line and "no input for" not in line]
     assert unexpected == []
 
 
