@@ -33,7 +33,7 @@ def choose_placement(device: str = "auto", precision: str = "auto") -> Placement
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise BackendError(f"device = cuda: {_why_no_cuda()}; use device cpu or auto")
+        raise BackendError(f"device = cuda: {why_no_cuda()}; use device cpu or auto")
     if device == "cuda" or (device == "auto" and available):
         index = torch.cuda.current_device()
         chosen = "fp16" if precision == "auto" else precision
@@ -58,7 +58,8 @@ def cpu_bf16_unit() -> str:
     return ""
 
 
-def _why_no_cuda() -> str:
+def why_no_cuda() -> str:
+    """What torch misses on a machine where it finds no CUDA device."""
     if torch.version.cuda is None:
         return f"this torch ({torch.__version__}) is built without CUDA"
     try:
