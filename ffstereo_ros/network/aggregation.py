@@ -25,11 +25,12 @@ class PostJoin(nn.Module):
         self.concat = spec.operation == "concat"
         self.upsample = BlockSequence(*(build_block(block) for block in spec.upsample))
         self.out = nn.ModuleList(build_block(block) for block in spec.out)
+        self.in_place = False  # set for inference, where nobody else reads the upsampled volume
 
     def forward(self, skip: Tensor, lower: Tensor, feature: Tensor | None = None) -> Tensor:
         """Skip volume [B, S, D, H, W], lower volume [B, C, d, h, w], left feature [B, F, H, W] for gates."""
         up = self.upsample(lower)
-        x = torch.cat((up, skip), dim=1) if self.concat else up + skip
+        x = torch.cat((up, skip), dim=1) if self.concat else (up.add_(skip) if self.in_place else up + skip)
         for block in self.out:
             x = run_block(block, x, feature)
         return x

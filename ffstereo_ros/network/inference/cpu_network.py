@@ -5,17 +5,29 @@ A stage of an arrangement that the cheap form does not fit stays the plain one.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from ffstereo_ros.network.blocks import BlockSequence, HelperSequence, UnusedTensors
+from ffstereo_ros.network.aggregation import PostJoin
+from ffstereo_ros.network.blocks import (
+    BasicConv,
+    BlockSequence,
+    FeatureAttention,
+    HelperSequence,
+    ReducedConv,
+    ResidualBlock,
+    UnusedTensors,
+)
 from ffstereo_ros.network.encoder import FeatureMaps
 from ffstereo_ros.network.inference.first_convolution import FirstConvolution, splits
 from ffstereo_ros.network.inference.row_lookup import RowLookup, SampleProjection
 from ffstereo_ros.network.inference.update_step import UpdateStep, plain, rearranges
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.network.refinement import Context
+
+_MAKERS = (BasicConv, ReducedConv, ResidualBlock)  # blocks whose result is a tensor of its own
 
 
 class CpuStereo(FastFoundationStereo):
@@ -47,6 +59,7 @@ def arrange_for_cpu(model: FastFoundationStereo) -> CpuStereo:
     """The model given (no copy), folded before, with the stages replaced that have a cheaper form."""
     model.__class__ = CpuStereo
     assert isinstance(model, CpuStereo)
+    _write_in_place(model)
     model.first_convolution = _take_first_convolution(model)
     encoder = model.update_block.encoder
     model.sample_projection = None
@@ -56,6 +69,17 @@ def arrange_for_cpu(model: FastFoundationStereo) -> CpuStereo:
     if rearranges(model.update_block):
         model.register_module("update_block", UpdateStep(model.update_block))
     return model
+
+
+def _write_in_place(model: nn.Module) -> None:
+    """Let sums and gates write over a volume that the block before them has just made and nobody else reads."""
+    for module in model.modules():
+        if isinstance(module, PostJoin):
+            module.in_place = True
+        if isinstance(module, (nn.Sequential, nn.ModuleList)):
+            for before, gate in itertools.pairwise(module):
+                if isinstance(gate, FeatureAttention) and isinstance(before, _MAKERS):
+                    gate.in_place = True
 
 
 def _take_first_convolution(model: CpuStereo) -> FirstConvolution | None:

@@ -49,7 +49,7 @@ class RowLookup:
             if level > 0:
                 entries, matches = _halve(entries), _halve(matches)
             self.levels.append((_Rows(entries, taps), _Rows(matches, taps)))
-        self.samples = volume.new_empty(entries.shape[:3].numel(), projection.weight.shape[0])
+        self.samples = volume.new_empty(entries.shape[:3].numel(), len(projection.weight))
 
     def __call__(self, disparity: Tensor) -> Tensor:
         """Disparity [B, 1, H, W] in quarter-resolution px -> the convolved samples [B, O, H, W], channels last."""
