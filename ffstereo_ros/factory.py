@@ -168,8 +168,10 @@ def _build_torch(settings: MatcherSettings) -> Backend:
 
     placement = choose_placement(settings.device, settings.precision)
     path = find_weights(settings.weights)
-    network = NetworkSettings(settings.iterations, settings.max_disparity, settings.hierarchical)
-    model = build_model(load_weights(path))
+    loaded = load_weights(path)
+    iterations = min(settings.iterations, loaded.metadata.max_iterations)
+    network = NetworkSettings(iterations, settings.max_disparity, settings.hierarchical)
+    model = build_model(loaded)
     if placement.device.type == "cuda":
         from ffstereo_ros.backends.cuda import CudaBackend
 
@@ -209,7 +211,21 @@ def _wish(settings: MatcherSettings) -> NetworkWish:
 
     path = find_weights(settings.weights)
     precision = "" if settings.precision == "auto" else settings.precision
-    return NetworkWish(path.stem, sha256_of(path), settings.iterations, settings.max_disparity, precision)
+    iterations = min(settings.iterations, max_iterations(path))
+    return NetworkWish(path.stem, sha256_of(path), iterations, settings.max_disparity, precision)
+
+
+def max_iterations(weights: Path) -> int:
+    """Refinements beyond which the weights of a file get worse.
+
+    Raises:
+        MissingDependencyError: safetensors is not installed.
+        WeightsError: the file is damaged.
+    """
+    _require("safetensors", "safetensors", "it reads the weights' description")
+    from ffstereo_ros.network.checkpoint.metadata import read_metadata
+
+    return read_metadata(weights)[0].max_iterations
 
 
 def _is_foreign_engine(weights: str) -> bool:

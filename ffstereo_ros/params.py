@@ -48,7 +48,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=("auto", "fp32", "bf16", "fp16"),
         changes=INACTIVE,
     ),
-    Parameter("iterations", 8, "Refinement iterations of the network; fewer are faster.", low=1, high=64),
+    Parameter(
+        "iterations",
+        8,
+        "Refinement iterations of the network, at most as many as the weights were made for; fewer are faster.",
+        low=1,
+        high=64,
+    ),
     Parameter(
         "max_disparity",
         192,

@@ -105,7 +105,7 @@ def parse_size(text: str) -> tuple[int, int]:
 def _blueprint(args: argparse.Namespace, height: int, width: int) -> Blueprint:
     from ffstereo_ros.export.blueprint import Blueprint, draw_blueprint
     from ffstereo_ros.export.self_test import UNTRAINED
-    from ffstereo_ros.factory import find_weights, require_torch
+    from ffstereo_ros.factory import find_weights, max_iterations, require_torch
 
     folder = Path(args.weights).expanduser()
     if folder.is_dir():
@@ -113,9 +113,10 @@ def _blueprint(args: argparse.Namespace, height: int, width: int) -> Blueprint:
     require_torch()
     from ffstereo_ros.export.onnx_graph import GraphSettings
 
-    settings = GraphSettings(height, width, args.iterations, args.max_disparity, args.precision, args.custom_kernels)
     weights = find_weights(args.weights)
-    print(f"exporting {weights.stem}, {width}x{height} px, {args.iterations} iterations, {args.precision}")
+    iterations = min(args.iterations, max_iterations(weights))
+    settings = GraphSettings(height, width, iterations, args.max_disparity, args.precision, args.custom_kernels)
+    print(f"exporting {weights.stem}, {width}x{height} px, {iterations} iterations, {args.precision}")
     blueprint = draw_blueprint(weights, settings)
     if blueprint.cases[0].name == UNTRAINED:
         print("these weights miss a known shift even in PyTorch: are they trained, with the right normalisation?")

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ffstereo_ros.errors import FFStereoError, ParameterError
-from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metadata
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
 from ffstereo_ros.training.folder import folder_loader
@@ -149,9 +149,11 @@ class _Run:
     def _save(self) -> None:
         progress = self.progress
         source = f"{progress.samples} pairs, seed {self.settings.seed}, {progress.minutes:.0f} minutes"
-        metadata = WeightsMetadata(name=self.settings.preset, licence="Apache-2.0", source=source)
+        name, licence, most = self.settings.preset, "Apache-2.0", self.settings.iterations
         if self.settings.init is not None:
-            metadata = WeightsMetadata(self.settings.init.stem, "that of the weights this run began with", source)
+            name, licence = self.settings.init.stem, "that of the weights this run began with"
+            most = max(most, read_metadata(self.settings.init)[0].max_iterations)
+        metadata = WeightsMetadata(name, licence, source, extra={"max_iterations": str(most)})
         save_state(self.settings.output, self.model, self.optimizer, self.average, progress)
         save_average(self.settings.output / WEIGHTS_FILE, self.model.config, self.average, metadata)
 

@@ -20,6 +20,7 @@ from ffstereo_ros.network.config import NetworkConfig
 
 FORMAT = "ffstereo_ros"
 FORMAT_VERSION = 1
+_UNLIMITED = 64
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ class WeightsMetadata:
     source: str = ""
     source_sha256: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def max_iterations(self) -> int:
+        """Refinements beyond which these weights get worse: `max_iterations` of `extra`, else 64.
+
+        Those of the paper were trained with many and only gain; a small network that was trained with two drifts off.
+        """
+        text = self.extra.get("max_iterations", "")
+        return int(text) if text.isdecimal() and int(text) > 0 else _UNLIMITED
 
 
 def read_metadata(path: str | Path) -> tuple[WeightsMetadata, NetworkConfig]:

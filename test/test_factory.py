@@ -1,0 +1,24 @@
+"""From settings to a matcher: what the weights say about themselves is heeded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch")
+
+from ffstereo_ros.factory import MatcherSettings, create_matcher
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
+from ffstereo_ros.training.start import fresh_model
+
+
+@pytest.mark.parametrize(("extra", "runs"), [({"max_iterations": "2"}, 2), ({}, 3)])
+def test_no_more_iterations_than_the_weights_were_made_for(extra: dict[str, str], runs: int, tmp_path: Path) -> None:
+    model = fresh_model("mini", 0)
+    metadata = WeightsMetadata("two", "Apache-2.0", extra=extra)
+    save_weights(tmp_path / "two.safetensors", LoadedWeights(model.config, model.state_dict(), metadata))
+    settings = MatcherSettings("torch", weights=str(tmp_path / "two.safetensors"), iterations=3, max_disparity=32)
+    ready = create_matcher(settings)
+    assert f", {runs} iterations" in ready.reason
