@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         from ffstereo_ros.ros.bench.session import Case, measure
     except ImportError as error:
         raise MissingDependencyError(f"bench node needs ROS 2: source it, or use PyPI's wheels ({error})") from None
-    sizes = [_size(text) for text in args.sizes]
+    sizes = [parse_size("--sizes", text) for text in args.sizes]
     outcomes: list[Outcome] = []
     machine = environment()
     for (width, height), rate, profile in itertools.product(sizes, args.rates, args.profiles):
@@ -72,8 +72,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(option: str, text: str) -> tuple[int, int]:
+    """Width and height in px, from ``640x480``.
+
+    Raises:
+        ParameterError: it is no size, or below 32 px; the message names the option.
+    """
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 32):
-        raise ParameterError(f"--sizes {text}: a size is WIDTHxHEIGHT in px, each at least 32, such as 640x480")
+        raise ParameterError(f"{option} {text}: a size is WIDTHxHEIGHT in px, each at least 32, such as 640x480")
     return int(width), int(height)

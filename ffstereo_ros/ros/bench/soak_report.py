@@ -1,0 +1,57 @@
+"""The soak's outcome as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ffstereo_ros.ros.bench.soak import SoakOutcome
+
+_METHOD = """\
+# What the node survives
+
+`ffstereo bench soak --json docs/benchmarks/soak.json --report docs/benchmarks/soak.md` writes this page.
+
+Processes of one host with DDS between them: a camera that sends rgb8 pairs and both CameraInfo, best effort, one set
+in a hundred broken, its clock set back by 1000 s again and again; the node, its backend replaced by a constant;
+listeners that come and go; listeners to all outputs that are killed with -9; callers that set parameters (allowed ones
+and ones that have to be refused), switch the node off and on, ask for single pairs, and restart it by its lifecycle.
+
+- sent: pairs sent. sets: pairs with both CameraInfo that the node synchronised. The rest was sent while the node was
+  not active, or was lost by the transport.
+- Every set is published, or dropped for one cause: in = out + drops.
+- latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
+  publication was earlier.
+- memory: the node's own, without the shared memory of the transport, median of each of ten pieces after the first
+  minute.
+"""
+
+
+def table(outcome: SoakOutcome) -> str:
+    """The figures as a Markdown table."""
+    soak, latency = outcome.soak, outcome.latency
+    rows = {
+        "ran": f"{soak.minutes:g} min, {soak.width}x{soak.height} at {soak.rate:g} Hz",
+        "sent": f"{outcome.sent}, of these broken {sum(outcome.bad.values())} ({_counts(outcome.bad)})",
+        "clock set back": f"{outcome.jumps} times",
+        "sets": str(outcome.sets),
+        "published": str(outcome.published),
+        "dropped": f"{sum(outcome.dropped.values())} ({_counts(outcome.dropped)})",
+        "sets - published - dropped": str(outcome.sets - outcome.published - sum(outcome.dropped.values())),
+        "heard": f"{outcome.heard} disparities",
+        "latency ms": ", ".join(f"{name} {value:.1f}" for name, value in latency.items()) or "none",
+        "memory MB": ", ".join(f"{part:.1f}" for part in outcome.memory) or "shorter than the first minute",
+        "largest growth": f"{100 * outcome.growth:+.2f} %",
+        "done meanwhile": _counts(outcome.done),
+        "verdict": "passed" if not outcome.faults else "; ".join(outcome.faults),
+    }
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items())])
+
+
+def report(outcome: SoakOutcome, machine: Mapping[str, str]) -> str:
+    """Method, machine and table as Markdown."""
+    described = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in machine.items())
+    return f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(outcome)}\n"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
