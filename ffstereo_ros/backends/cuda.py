@@ -111,6 +111,7 @@ class CudaBackend:
     def close(self) -> None:
         """Frees graphs, weights and memory."""
         self._frames.close()
+        del self._frames
 
     def _prepare(self, model: FastFoundationStereo) -> FastFoundationStereo:
         return prepare_for_inference(model, self._placement.device, self._placement.dtype)

@@ -1,0 +1,93 @@
+"""Every kernel on a real GPU, on the cases that its source has passed on the CPU, against the reference in float64.
+
+`compute-sanitizer --tool memcheck` and `--tool racecheck` take this file as it is.
+"""
+
+from __future__ import annotations
+
+import pytest
+import test_correlation_kernel as correlation
+import test_lookup_kernel as lookup
+import torch
+from errors_of import rounding_errors
+from torch import Tensor
+
+from ffstereo_ros.errors import BackendError
+from ffstereo_ros.kernels.convex_upsample import op as upsample
+from ffstereo_ros.kernels.convex_upsample import reference as upsample_reference
+from ffstereo_ros.kernels.correlation_volume import op as volume
+from ffstereo_ros.kernels.geometry_lookup import op as geometry
+from ffstereo_ros.kernels.launch import Launch, resources, run, shared_memory
+from ffstereo_ros.kernels.volume_terms import op as terms
+from ffstereo_ros.kernels.volume_terms import reference as terms_reference
+
+GPU = torch.device("cuda", 0)
+DTYPES = [torch.float16, torch.bfloat16, torch.float32]
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+
+
+def there(*values: object) -> tuple[object, ...]:
+    return tuple(value.to(GPU) if isinstance(value, Tensor) else value for value in values)
+
+
+def exactly(*values: object) -> tuple[object, ...]:
+    return tuple(value.double() if isinstance(value, Tensor) else value for value in values)
+
+
+def poisoned(launch: Launch) -> Tensor:
+    """What the launch writes where NaN stood before."""
+    launch.output.fill_(torch.nan)
+    return run(launch).cpu()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*correlation.RELEASED, *correlation.SHAPES])
+def test_correlation_volume(name: str, dtype: torch.dtype) -> None:
+    inputs = {**correlation.RELEASED, **correlation.SHAPES}[name].inputs(dtype)
+    result = poisoned(volume.prepare(volume.Inputs(*there(*inputs)), shared_memory(GPU))).permute(0, 4, 1, 2, 3)
+    expected = correlation.reference.correlation_volume(*exactly(*inputs))
+    assert bool((result[:, inputs.channels :] == 0).all())
+    assert rounding_errors(result[:, : inputs.channels], expected) < correlation.TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*lookup.RELEASED, *lookup.SHAPES])
+def test_geometry_lookup(name: str, dtype: torch.dtype) -> None:
+    case = {**lookup.RELEASED, **lookup.SHAPES}[name]
+    inputs, weights = case.inputs(dtype)
+    result = poisoned(geometry.prepare(geometry.Inputs(*there(*inputs)), shared_memory(GPU))).permute(0, 3, 1, 2)
+    expected = lookup.reference.geometry_lookup(*exactly(*inputs[:3]), case.radius, case.levels, *exactly(*weights))
+    assert bool((result[:, inputs.channels :] == 0).all())
+    assert rounding_errors(result[:, : inputs.channels], expected) < lookup.TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_convex_upsample(layout: torch.memory_format, dtype: torch.dtype) -> None:
+    disparity, logits = torch.rand(2, 1, 3, 70) * 48, (torch.randn(2, 9, 12, 280) * 5).to(dtype)
+    logits = logits.contiguous(memory_format=layout)
+    result = poisoned(upsample.prepare(*there(disparity, logits)))
+    assert rounding_errors(result, upsample_reference.convex_upsample(*exactly(disparity, logits))) < 9.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_volume_terms(dtype: torch.dtype) -> None:
+    start = torch.randn(2, 32, 13, 3, 21).to(dtype).contiguous(memory_format=torch.channels_last_3d)
+    left, right = torch.randn(2, 96, 3, 21).to(dtype), torch.randn(2, 192, 3, 23).to(dtype)
+    result = run(terms.prepare(*there(start, left, right), 0.01)).cpu()
+    assert rounding_errors(result, terms_reference.add_volume_terms(*exactly(start, left, right), 0.01)) < 4.0
+
+
+@pytest.mark.parametrize("name", correlation.RELEASED)
+def test_nothing_is_spilled_on_this_gpu(name: str) -> None:
+    inputs = correlation.RELEASED[name].inputs(torch.float16)
+    registers, local = resources(volume.prepare(volume.Inputs(*there(*inputs)), shared_memory(GPU)))
+    assert (registers <= 128, local) == (True, 0)
+
+
+def test_out_of_memory_is_one_clear_line() -> None:
+    feature = torch.empty(1, 8, 2048, 4096, dtype=torch.float16, device=GPU)
+    free = torch.cuda.mem_get_info()[0]
+    disparities = free // (2 * 8 * 2048 * 4096) + 64
+    with pytest.raises(BackendError, match=r"MiB free: a volume with .* of its entries fits"):
+        volume.correlation_volume(feature, feature, 8, disparities, True)
