@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ffstereo_ros.backends.confidence import matching_confidence
+from ffstereo_ros.backends.freed_memory import keep_freed_memory
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
@@ -130,6 +131,7 @@ class TorchBackend:
 
 def _prepare(model: FastFoundationStereo, placement: Placement) -> FastFoundationStereo:
     if placement.device.type == "cpu":
+        keep_freed_memory()
         return prepare_for_cpu(model, placement.dtype)
     return prepare_for_inference(model, placement.device, placement.dtype)
 

@@ -22,6 +22,8 @@ from ffstereo_ros.network.blocks import (
 )
 from ffstereo_ros.network.encoder import FeatureMaps
 from ffstereo_ros.network.inference.first_convolution import FirstConvolution, splits
+from ffstereo_ros.network.inference.layout import keep_innermost
+from ffstereo_ros.network.inference.logit_convolution import LogitConvolution, single_channel
 from ffstereo_ros.network.inference.row_lookup import RowLookup, SampleProjection
 from ffstereo_ros.network.inference.update_step import UpdateStep, plain, rearranges
 from ffstereo_ros.network.model import FastFoundationStereo
@@ -59,7 +61,9 @@ def arrange_for_cpu(model: FastFoundationStereo) -> CpuStereo:
     """The model given (no copy), folded before, with the stages replaced that have a cheaper form."""
     model.__class__ = CpuStereo
     assert isinstance(model, CpuStereo)
+    keep_innermost(model)
     _write_in_place(model)
+    _replace_logit_convolution(model)
     model.first_convolution = _take_first_convolution(model)
     encoder = model.update_block.encoder
     model.sample_projection = None
@@ -82,13 +86,17 @@ def _write_in_place(model: nn.Module) -> None:
                     gate.in_place = True
 
 
+def _replace_logit_convolution(model: CpuStereo) -> None:
+    owner, name = _place(model, "classifier", -1)
+    last = owner._modules.get(name)
+    if last is not None and single_channel(last):
+        owner._modules[name] = LogitConvolution(last)
+
+
 def _take_first_convolution(model: CpuStereo) -> FirstConvolution | None:
     """The first convolution on the volume, to be one with the volume's making; an identity takes its place."""
     for slot in ("corr_stem", "corr_feature_att"):
-        owner: nn.Module = model
-        name, block = slot, getattr(model, slot)
-        if isinstance(block, (BlockSequence, HelperSequence)):
-            owner, name = (block.layers if isinstance(block, HelperSequence) else block), "0"
+        owner, name = _place(model, slot, 0)
         first = owner._modules.get(name)
         if splits(first):
             owner._modules[name] = nn.Identity()
@@ -96,3 +104,13 @@ def _take_first_convolution(model: CpuStereo) -> FirstConvolution | None:
         if first is not None and not isinstance(first, (UnusedTensors, nn.Identity)):
             return None
     return None
+
+
+def _place(model: nn.Module, slot: str, index: int) -> tuple[nn.Module, str]:
+    """The owner, and its name there, of what computes first (0) or last (-1) in a slot."""
+    block = model._modules[slot]
+    if not isinstance(block, (BlockSequence, HelperSequence)):
+        return model, slot
+    owner = block.layers if isinstance(block, HelperSequence) else block
+    names = list(owner._modules)
+    return owner, names[index] if names else "0"

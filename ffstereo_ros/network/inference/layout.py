@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, channels_last, channels_last_3d, nn
+from torch import Tensor, channels_last, channels_last_3d, float32, nn, var_mean
 
 _FLAT = (nn.Conv2d, nn.ConvTranspose2d)
 _VOLUMETRIC = (nn.Conv3d, nn.ConvTranspose3d)
@@ -18,3 +18,27 @@ def arrange_for_speed(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, (*_FLAT, *_VOLUMETRIC)):
             module.weight.data = channels_innermost(module.weight.data)
+
+
+class InstanceNorm(nn.Module):
+    """`nn.InstanceNorm2d` without affine part that keeps the channels innermost: [B, C, H, W] -> same.
+
+    torch's own gives them outermost, and everything behind it then turns its input first.
+    """
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.permute(0, 2, 3, 1).to(float32, copy=True)
+        variance, mean = var_mean(rows, dim=(1, 2), keepdim=True, correction=0)
+        return rows.sub_(mean).mul_((variance + self.eps).rsqrt_()).to(x.dtype).permute(0, 3, 1, 2)
+
+
+def keep_innermost(model: nn.Module) -> None:
+    """Replace the norms of an evaluating model that would turn the channels outwards, in place."""
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.InstanceNorm2d) and not child.affine and not child.track_running_stats:
+                module.register_module(name, InstanceNorm(child.eps))
