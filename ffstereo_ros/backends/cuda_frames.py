@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -126,18 +127,25 @@ class CudaFrames:
         self._cache.clear()
 
     def _record(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """A CUDA graph; twice uncaptured first, when kernels are compiled and cuDNN chooses among its algorithms."""
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
-            for _ in range(2):
-                enqueue()
-            self._stream.synchronize()
-            graph = torch.cuda.CUDAGraph()
-            # One pool for all sizes: their graphs never run at once, and each answer is copied out before the next.
-            with torch.cuda.graph(graph, self._pool, self._stream, "thread_local"):
-                enqueue()
-        replay: Callable[[], None] = graph.replay
-        return replay
+        # One pool for all sizes: their graphs never run at once, and each answer is copied out before the next.
+        return record_graph(enqueue, self._stream, self._pool)
 
     def _release(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
         torch.cuda.empty_cache()
+
+
+def record_graph(enqueue: Callable[[], object], stream: torch.cuda.Stream, pool: Any) -> Callable[[], None]:
+    """A CUDA graph of what is enqueued on ``stream``, the current one, with memory of a pool.
+
+    It runs twice uncaptured first, when kernels are compiled and cuDNN chooses among its algorithms.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        for _ in range(2):
+            enqueue()
+        stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool, stream, "thread_local"):
+            enqueue()
+    replay: Callable[[], None] = graph.replay
+    return replay

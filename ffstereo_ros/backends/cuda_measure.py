@@ -1,0 +1,124 @@
+"""The network's time on a GPU: eager, compiled, on our kernels, as the node runs it, and by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import torch
+
+from ffstereo_ros.backends.cuda import network_forward
+from ffstereo_ros.backends.cuda_frames import CudaFrames, Forward, record_graph
+from ffstereo_ros.backends.pytorch import NetworkSettings
+from ffstereo_ros.backends.torch_device import Placement
+from ffstereo_ros.kernels.measure import CudaTimer, Timer
+from ffstereo_ros.network.inference import prepare_for_inference
+from ffstereo_ros.network.inference.kernel_network import KernelNetwork, with_kernels
+from ffstereo_ros.network.model import FastFoundationStereo
+
+# Methods of the network that follow one another and make up all of it.
+STAGES = ("encode", "build_volume", "aggregate", "context", "make_lookup", "refine")
+
+_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """Milliseconds for one pair.
+
+    Attributes:
+        eager, compiled: the plain network, and that by torch.compile (NaN where it failed).
+        kernels: the network on our kernels, each launched by itself.
+        graph: that as one CUDA graph.
+        frame: that with both copies and the waiting, as the node pays for it.
+        stages: each stage as a graph of its own.
+        peak_mb: most memory allocated on the GPU while the network on our kernels runs, MB.
+    """
+
+    eager: float
+    compiled: float
+    kernels: float
+    graph: float
+    frame: float
+    stages: dict[str, float]
+    peak_mb: float
+
+
+@torch.inference_mode()
+def measure_network(
+    model: FastFoundationStereo, placement: Placement, settings: NetworkSettings, shape: tuple[int, int]
+) -> NetworkRow:
+    """Times a network on pairs of ``shape`` (rows, columns, px) on the GPU of ``placement``."""
+    pair = torch.randint(0, 256, (2, *shape, 3), dtype=torch.uint8, device=placement.device)
+    timer, record = CudaTimer(), _record
+    plain = network_forward(prepare_for_inference(model, placement.device, placement.dtype), settings)
+    eager, compiled = _milliseconds(timer, plain, pair), _compiled(timer, plain, pair)
+    del plain
+    network = with_kernels(prepare_for_inference(model, placement.device, placement.dtype))
+    forward = network_forward(network, settings)
+    torch.cuda.reset_peak_memory_stats()
+    kernels = _milliseconds(timer, forward, pair)
+    peak = torch.cuda.max_memory_allocated() / 1e6
+    graph = 1000 * timer(record(lambda: forward(pair, None)))
+    stages = stage_times(network, lambda: forward(pair, None), timer, record)
+    return NetworkRow(eager, compiled, kernels, graph, _frame(forward, placement, shape), stages, peak)
+
+
+def stage_times(
+    network: KernelNetwork,
+    run: Callable[[], object],
+    timer: Timer,
+    record: Callable[[Callable[[], object]], Callable[[], object]],
+) -> dict[str, float]:
+    """Milliseconds of every stage, called again with what it is given while ``run`` runs the network."""
+    calls: dict[str, Callable[[], object]] = {}
+
+    def listened(name: str) -> Callable[..., object]:
+        method = getattr(network, name)
+
+        def call(*arguments: object) -> object:
+            calls[name] = lambda: method(*arguments)
+            return method(*arguments)
+
+        return call
+
+    for name in STAGES:
+        setattr(network, name, listened(name))
+    try:
+        run()
+    finally:
+        for name in STAGES:
+            delattr(network, name)
+    return {name: 1000 * timer(record(calls[name])) for name in STAGES}
+
+
+def _milliseconds(timer: Timer, forward: Forward, pair: torch.Tensor) -> float:
+    return 1000 * timer(lambda: forward(pair, None))
+
+
+def _compiled(timer: Timer, forward: Forward, pair: torch.Tensor) -> float:
+    try:
+        return _milliseconds(timer, torch.compile(forward), pair)
+    except Exception:  # it needs a C++ compiler and Triton, and fails in as many ways
+        return float("nan")
+
+
+def _frame(forward: Forward, placement: Placement, shape: tuple[int, int]) -> float:
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape, 3), dtype=np.uint8)
+    frames, times = CudaFrames(forward, placement.device), []
+    for _ in range(_FRAMES):
+        began = time.perf_counter()
+        frames.run(images[0], images[1])
+        times.append(time.perf_counter() - began)
+    frames.close()
+    return 1000 * median(times)
+
+
+def _record(enqueue: Callable[[], object]) -> Callable[[], None]:
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        return record_graph(enqueue, stream, torch.cuda.graph_pool_handle())
