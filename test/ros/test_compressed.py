@@ -72,13 +72,32 @@ def _with(data: bytes, text: str = "jpeg") -> CompressedImage:
     return CompressedImage(format=text, data=data)
 
 
+_JPEG_HEAD = b"\xff\xd8\xff\xc0\0\x0b\x08"
+_PNG_HEAD = compressed(GREY, ".png").data.tobytes()[:33]
+
+
+def _resized(message: CompressedImage, size: bytes) -> CompressedImage:
+    """Another size in the header, and nothing else changed."""
+    data = bytearray(message.data)
+    at = 16 if message.data[0] == 0x89 else data.index(b"\xff\xc0") + 5
+    data[at : at + len(size)] = size
+    return _with(bytes(data))
+
+
 BAD: dict[str, tuple[Callable[[], CompressedImage], str]] = {
     "empty": (lambda: _with(b""), r"\(0 bytes, format 'jpeg'\) is neither JPEG nor PNG"),
     "video": (lambda: _with(b"\0\0\0\1" + bytes(99), "h264"), "format 'h264'.*neither JPEG nor PNG"),
     "half a JPEG": (lambda: _cut(compressed(GREY), 0.5), "is truncated"),
     "almost a JPEG": (lambda: _cut(compressed(GREY), 0.999), "is truncated"),
     "half a PNG": (lambda: _cut(compressed(GREY, ".png"), 0.5), "is truncated"),
-    "only the marks": (lambda: _with(b"\xff\xd8\xff\xe0\xff\xd9"), "cannot be decoded"),
+    "only the marks": (lambda: _with(b"\xff\xd8\xff\xe0\xff\xd9"), "has no size"),
+    "a JPEG of nothing": (lambda: _with(_JPEG_HEAD + b"\0\x20\0\x20\1\1\x11\0\xff\xd9"), "cannot be decoded"),
+    "a JPEG of 4 gigapixels": (lambda: _resized(compressed(GREY), b"\xff\xfe\xff\xfd"), "says it is 65533x65534 px"),
+    "a PNG of a gigapixel": (
+        lambda: _resized(compressed(GREY, ".png"), b"\0\0\x7f\xff\0\0\x7f\xff"),
+        "says it is 32767x32767 px",
+    ),
+    "a PNG with a chunk of 2 GB": (lambda: _with(_PNG_HEAD + b"\x7f\xff\xff\xffIDATIEND\xaeB`\x82"), "is truncated"),
     "two channels of 16 bits": (
         lambda: compressed(np.dstack([GREY.astype(np.uint16)] * 3), ".png"),
         "3 channels of uint16",
