@@ -1,0 +1,188 @@
+"""``ffstereo bench network``: the network on this CPU as the torch backend runs it, against its plain modules."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ffstereo_ros.cli.build_engine import parse_size
+from ffstereo_ros.errors import ParameterError
+from ffstereo_ros.params import BY_NAME
+
+if TYPE_CHECKING:
+    from ffstereo_ros.network.inference.measure import Figures
+
+_METHOD = """\
+# The network on a CPU
+
+`ffstereo bench network WEIGHTS --json docs/benchmarks/network_cpu.json --report docs/benchmarks/network_cpu.md` writes
+this page.
+
+"As run" is what the torch backend does on a CPU; "plain" are the same modules one after another in float32, as torch
+runs them unprepared. Both see the same pair of noise in turn, in one process, so that what disturbs one disturbs the
+other. The floor is the time that the convolutions and matrix products alone would take if all of them were as fast as a
+3x3 convolution of 128 channels, measured in the same run and the same arithmetic. Memory is the process's largest
+resident size while the network as run was the only one to have run, torch and the weights in float32 included.
+"""
+_MEMORY_LIMIT = 1000  # MB
+
+_COLUMNS = ("weights", "iterations", "way", "median s", "least s", "most s", "GFLOP", "GFLOP/s", "floor s", "gain")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network's figures, with how many iterations it ran and in which arithmetic."""
+
+    name: str
+    iterations: int
+    precision: str
+    figures: Figures
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Declares the command."""
+    parser = subparsers.add_parser("network", help="the network on a CPU, against its plain modules and by stage")
+    parser.add_argument(
+        "weights", nargs="*", metavar="WEIGHTS", help="files, names, or presets for random weights (default: mini)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    parser.add_argument("--size", default="480x640", metavar="HxW", help="image size, rows x columns, px")
+    parser.add_argument(
+        "--iterations", type=int, default=8, metavar="N", help="of the refinement, where the weights allow as many"
+    )
+    parser.add_argument("--max-disparity", type=int, default=192, metavar="N", help="px (default: %(default)s)")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: %(default)s")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=7, metavar="N", help="of each way (default: %(default)s)")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures every network in a process of its own, prints the tables, and writes what was asked for.
+
+    Raises:
+        FFStereoError: no torch, no such weights, or settings that do not fit them.
+    """
+    from ffstereo_ros.factory import require_torch
+
+    require_torch()
+    parse_size(args.size)
+    BY_NAME["iterations"].check(args.iterations)
+    BY_NAME["max_disparity"].check(args.max_disparity)
+    for name, value in (("--threads", args.threads), ("--runs", args.runs)):
+        if value < 1:
+            raise ParameterError(f"{name} = {value}: at least 1 is needed")
+    measured = []
+    for weights in args.weights or ["mini"]:
+        # A process of its own: the largest memory is known for a whole process only.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            measured.append(process.submit(_measure, weights, args).result())
+    text = tables(measured)
+    print(text)
+    _write(args, measured, text)
+    return 0
+
+
+def _write(args: argparse.Namespace, measured: Sequence[Measured], text: str) -> None:
+    from ffstereo_ros.evaluation.timing import machine
+
+    precision = ", ".join(sorted({each.precision for each in measured}))
+    facts = {**machine(), "threads": str(args.threads), "precision": precision}
+    facts |= {"size": args.size, "max_disparity": f"{args.max_disparity} px", "runs": str(args.runs)}
+    if args.json is not None:
+        result = {"machine": facts, "networks": [as_dict(each) for each in measured]}
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if args.report is not None:
+        described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+        args.report.write_text(f"{_METHOD}\n## Machine\n\n{described}\n\n{text}\n", encoding="utf-8")
+
+
+def _measure(weights: str, args: argparse.Namespace) -> Measured:
+    import torch
+
+    from ffstereo_ros.backends.freed_memory import keep_freed_memory
+    from ffstereo_ros.backends.torch_device import choose_placement
+    from ffstereo_ros.factory import find_weights
+    from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+    from ffstereo_ros.network.inference.measure import Workload, measure
+    from ffstereo_ros.network.model import check_settings
+    from ffstereo_ros.network.presets import PRESETS
+    from ffstereo_ros.training.start import fresh_model
+
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    placement = choose_placement("cpu", args.precision)
+    height, width = parse_size(args.size)
+    name, iterations = weights, args.iterations
+    if weights in PRESETS:
+        name, model = f"{weights} (random)", fresh_model(weights, seed=0)
+    else:
+        path = find_weights(weights)
+        loaded = load_weights(path)
+        name, iterations = path.stem, min(iterations, loaded.metadata.max_iterations)
+        model = build_model(loaded)
+    check_settings(iterations, args.max_disparity, model.config.max_disparity)
+    load = Workload(height, width, iterations, args.max_disparity, args.runs)
+    return Measured(name, iterations, placement.precision, measure(model, placement.dtype, load))
+
+
+def as_dict(measured: Measured) -> dict[str, object]:
+    """One network's figures for JSON."""
+    figures = measured.figures
+    ways = {
+        name: {**asdict(path), "median": path.median, "floor": path.floor}
+        for name, path in (("as_run", figures.ours), ("plain", figures.plain))
+    }
+    memory = {"memory_before_mb": figures.memory_before, "memory_peak_mb": figures.memory_peak}
+    described = {"weights": measured.name, "iterations": measured.iterations, "precision": measured.precision}
+    return {**described, "gain": figures.gain, **memory, **ways}
+
+
+def tables(measured: Sequence[Measured]) -> str:
+    """The figures as Markdown: all networks, the memory, then each network by stage."""
+    totals = [row for each in measured for row in _totals(each)]
+    parts = ["## Figures", _table(_COLUMNS, totals), *(_memory(each) for each in measured)]
+    for each in measured:
+        parts += [f"## By stage: {each.name}", _table(("stage", "as run ms", "share", "plain ms"), _stages(each))]
+    return "\n\n".join(parts)
+
+
+def _totals(measured: Measured) -> list[tuple[str, ...]]:
+    figures = measured.figures
+    ways = ((f"as run, {measured.precision}", figures.ours, f"{figures.gain:.2f}x"), ("plain, fp32", figures.plain, ""))
+    return [
+        (
+            *(measured.name, str(measured.iterations), way),
+            *(f"{seconds:.3f}" for seconds in (path.median, min(path.seconds), max(path.seconds))),
+            *(f"{path.gflop:.0f}", f"{path.gflop_per_second:.0f}", f"{path.floor:.2f}", gain),
+        )
+        for way, path, gain in ways
+    ]
+
+
+def _memory(measured: Measured) -> str:
+    figures = measured.figures
+    verdict = "below" if figures.memory_peak < _MEMORY_LIMIT else "ABOVE"
+    return (
+        f"Memory of {measured.name}: {figures.memory_peak:.0f} MB at most, {verdict} the {_MEMORY_LIMIT} MB a frame "
+        f"of 480x640 px may take; {figures.memory_before:.0f} MB before the first."
+    )
+
+
+def _stages(measured: Measured) -> list[tuple[str, ...]]:
+    ours, plain = measured.figures.ours.stages, measured.figures.plain.stages
+    total = sum(ours.values())
+    rows = [(stage, f"{1e3 * s:.0f}", f"{s / total:.0%}", f"{1e3 * plain[stage]:.0f}") for stage, s in ours.items()]
+    return [*rows, ("all", f"{1e3 * total:.0f}", "", f"{1e3 * sum(plain.values()):.0f}")]
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
