@@ -102,6 +102,11 @@ PARAMETERS: tuple[Parameter, ...] = (
         high=100,
         changes=INACTIVE,
     ),
+    Parameter(
+        "warm_start",
+        False,
+        "Start from the last disparity where little moved: fewer iterations, with weights whose iterations converge.",
+    ),
     Parameter("max_rate", 0.0, "Largest rate at which sets are matched; 0 = as they come.", "Hz", low=0.0, high=1000.0),
     Parameter("min_depth", 0.0, "Nearer points are unknown in depth and cloud.", "m", low=0.0, high=1000.0),
     Parameter("max_depth", 1000.0, "Farther points are unknown in depth and cloud.", "m", low=0.0, high=100000.0),

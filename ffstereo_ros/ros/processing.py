@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ffstereo_ros.core.filters.chain import FilterChain
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
+from ffstereo_ros.core.warm_start import WarmStart
 from ffstereo_ros.errors import BackendError, CalibrationError, FFStereoError, ImageError
 from ffstereo_ros.ros import outputs
 from ffstereo_ros.ros.conversions import camera_from_info, pair_to_rgb
@@ -53,6 +54,7 @@ class FrameProcessor:
         self._matcher = matcher
         self._settings = settings
         self._filters = FilterChain(settings.filters, matcher)
+        self._warm_start = WarmStart()
         self._publisher = FramePublisher(out, settings.outputs, log)
         self._statistics = statistics
         self._log = log
@@ -66,18 +68,21 @@ class FrameProcessor:
             self._filters = FilterChain(settings.filters, self._matcher)
         if settings.outputs != self._settings.outputs:
             self._publisher.apply(settings.outputs)
+        self._warm_start.reset()
         self._settings = settings
 
     def exchange(self, matcher: StereoMatcher) -> None:
         """Takes another matcher from the next frame on, and frees the backend of the last one."""
         last, self._matcher = self._matcher, matcher
+        self._warm_start.reset()
         self._filters = FilterChain(self._settings.filters, matcher)
         if last.backend is not matcher.backend:
             self._free(last)
 
     def forget(self) -> None:
-        """Lets the filters begin anew: the clock jumped."""
+        """Begins anew with what is remembered of the last frames: the clock jumped."""
         self._filters.reset()
+        self._warm_start.reset()
 
     def close(self) -> None:
         """Frees the backend."""
@@ -151,7 +156,10 @@ class FrameProcessor:
             )
         camera = camera_from_info(stereo.left_info, stereo.right_info, width=left.shape[1], height=left.shape[0])
         watch.lap("convert")
-        result = self._matcher.match(left, right)
+        if self._settings.warm_start:
+            result = self._warm_start.match(self._matcher, left, right)
+        else:
+            result = self._matcher.match(left, right)
         watch.lap("infer")
         watch.seconds["backend"] = result.infer_seconds
         self._check_sign(result)

@@ -77,6 +77,7 @@ class FrameSettings:
 
     outputs: OutputSettings = field(default_factory=OutputSettings)
     filters: FilterSettings = field(default_factory=FilterSettings)
+    warm_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ class NodeSettings:
                 compressed=values["input_transport"] == "compressed",
             ),
             frame=FrameSettings(
-                _pick(OutputSettings, values, switched_off=frozenset(off)), FilterSettings.from_parameters(values)
+                _pick(OutputSettings, values, switched_off=frozenset(off)),
+                FilterSettings.from_parameters(values),
+                warm_start=bool(values["warm_start"]),
             ),
             limits=_pick(Limits, values),
             max_rate=float(values["max_rate"]),

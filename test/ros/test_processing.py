@@ -51,8 +51,9 @@ class Port:
             alive=lambda: self.alive,
         )  # type: ignore[arg-type]
 
-    def infer(self, left: Any, right: Any, **_: Any) -> BackendAnswer:
+    def infer(self, left: Any, right: Any, *, initial_disparity: Any = None) -> BackendAnswer:
         self.frames += 1
+        self.warm = initial_disparity is not None
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -201,3 +202,22 @@ def test_a_frame_that_ends_after_the_deactivation_is_not_published() -> None:
     port.alive = False
     assert port.process()["dropped_shutdown"] == "1"
     assert port.published == {}
+
+
+def test_a_warm_start_is_from_the_last_frame_of_the_same_matcher_and_clock() -> None:
+    port = Port(_answer())
+    warm = FrameSettings(warm_start=True)
+    starts = []
+    for between in (
+        lambda: port.processor.apply(warm),
+        lambda: None,
+        port.processor.forget,
+        lambda: port.processor.exchange(StereoMatcher(port)),
+        lambda: None,
+        lambda: port.processor.apply(FrameSettings()),
+        lambda: port.processor.apply(warm),
+    ):
+        between()
+        port.process()
+        starts.append(port.warm)
+    assert starts == [False, True, False, False, True, False, False]

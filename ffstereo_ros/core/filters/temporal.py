@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ffstereo_ros.core.motion import smoothed_grey, stands_still
 
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Uint8Image = NDArray[np.uint8]
-
-# Grey levels, after a 5x5 mean that takes the camera's noise down to a fifth: a change beyond this is motion.
-_MOTION_GREY = 6.0
-_MEAN_SIDE = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class TemporalFilter:
             disparity: float32 ``[H, W]`` px, NaN = unknown.
             left: uint8 ``[H, W, 3]`` RGB, the image it belongs to.
         """
-        grey = _smoothed_grey(left)
+        grey = smoothed_grey(left)
         last_mean, last_grey = self._mean, self._grey
         mean = disparity.copy()
         if last_mean is not None and last_grey is not None and last_mean.shape == disparity.shape:
@@ -68,13 +65,8 @@ class TemporalFilter:
     def _steady(
         self, disparity: Float32Array, last: Float32Array, grey: Float32Array, last_grey: Float32Array
     ) -> BoolArray:
-        still = np.abs(grey - last_grey) <= _MOTION_GREY
+        still = stands_still(grey, last_grey)
         if 1.0 - float(still.mean()) > self.settings.max_motion:
             return np.zeros_like(still)
         with np.errstate(invalid="ignore"):
             return np.asarray(still & (np.abs(disparity - last) <= self.settings.max_change))
-
-
-def _smoothed_grey(left: Uint8Image) -> Float32Array:
-    grey = cv2.cvtColor(left, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return np.asarray(cv2.blur(grey, (_MEAN_SIDE, _MEAN_SIDE)), dtype=np.float32)

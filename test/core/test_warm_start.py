@@ -1,0 +1,80 @@
+"""A frame starts from the last where little moved, and anew otherwise; fewer iterations then do where they converge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
+from ffstereo_ros.core.warm_start import WarmStart
+from ffstereo_ros.errors import BackendError
+
+SHAPE = (40, 60)
+IMAGE = np.full((*SHAPE, 3), 100, np.uint8)
+
+
+class HalvingBackend:
+    """Each iteration halves the way to 16 px; without a start it begins at 0."""
+
+    name, size_multiple, max_disparity = "halving", 1, 64
+
+    def __init__(self, iterations: int) -> None:
+        self._iterations = iterations
+        self.fails = False
+        self.starts: list[Any] = []
+
+    def describe(self) -> str:
+        return self.name
+
+    def infer(self, left: Any, right: Any, *, initial_disparity: Any = None) -> BackendAnswer:
+        self.starts.append(initial_disparity)
+        if self.fails:
+            raise BackendError("out of memory")
+        start = np.zeros(left.shape[:2], np.float32) if initial_disparity is None else initial_disparity
+        return BackendAnswer(np.float32(16) + (start - np.float32(16)) * np.float32(0.5**self._iterations))
+
+    def close(self) -> None:
+        pass
+
+
+def _errors(iterations: int, frames: int, warm: bool) -> list[float]:
+    matcher, start = StereoMatcher(HalvingBackend(iterations)), WarmStart()
+    results = [start.match(matcher, IMAGE, IMAGE) if warm else matcher.match(IMAGE, IMAGE) for _ in range(frames)]
+    return [float(np.abs(result.disparity - 16).mean()) for result in results]
+
+
+def test_fewer_iterations_reach_the_same_error_where_they_converge() -> None:
+    assert _errors(2, 4, warm=True) == pytest.approx([4, 1, 0.25, 0.0625])
+    assert _errors(2, 4, warm=True)[-1] == _errors(8, 1, warm=False)[-1]
+    assert _errors(2, 4, warm=False) == [4] * 4
+
+
+@pytest.mark.parametrize(("columns", "anew"), [(2, False), (20, True)])
+def test_motion_starts_anew(columns: int, anew: bool) -> None:
+    backend, start = HalvingBackend(1), WarmStart()
+    start.match(StereoMatcher(backend), IMAGE, IMAGE)
+    moved = IMAGE.copy()
+    moved[:, :columns] = 200
+    start.match(StereoMatcher(backend), moved, moved)
+    assert (backend.starts[-1] is None) is anew
+
+
+@pytest.mark.parametrize("forget", ["reset", "size", "failure"])
+def test_what_else_starts_anew(forget: str) -> None:
+    backend, start = HalvingBackend(1), WarmStart()
+    matcher = StereoMatcher(backend)
+    start.match(matcher, IMAGE, IMAGE)
+    larger = np.full((48, 60, 3), 100, np.uint8)
+    if forget == "reset":
+        start.reset()
+    elif forget == "failure":
+        backend.fails = True
+        with pytest.raises(BackendError):
+            start.match(matcher, IMAGE, IMAGE)
+        backend.fails = False
+    start.match(matcher, larger if forget == "size" else IMAGE, larger if forget == "size" else IMAGE)
+    assert backend.starts[-1] is None
+    start.match(matcher, larger if forget == "size" else IMAGE, larger if forget == "size" else IMAGE)
+    assert backend.starts[-1] is not None
