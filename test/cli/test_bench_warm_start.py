@@ -1,0 +1,44 @@
+"""The measurement itself, with random weights: the reference is at no distance from itself, and errors are one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ffstereo_ros.cli.main import main
+
+BAG = "bags/euroc_v101_rect_mcap"
+
+
+def test_the_reference_is_at_no_distance_from_itself(shared: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+    from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
+    from ffstereo_ros.network.model import FastFoundationStereo
+    from ffstereo_ros.network.presets import mini_config
+
+    torch.manual_seed(0)
+    config, weights, file = mini_config(), tmp_path / "net.safetensors", tmp_path / "rows.json"
+    tensors = dict(FastFoundationStereo(config).state_dict())
+    save_weights(weights, LoadedWeights(config, tensors, WeightsMetadata("net", "test")))
+    options = ["--backend", "torch", "--weights", str(weights), "--iterations", "2", "--scale", "0.125"]
+    command = ["bench", "warm-start", str(shared / BAG), "--try", "1", "2", "--limit", "7", "--json", str(file)]
+    assert main([*command, *options]) == 0
+    one, two = json.loads(file.read_text(encoding="utf-8"))
+    assert (one["iterations"], two["iterations"]) == (1, 2)
+    assert two["cold_mean"] == two["cold_above_1px"] == 0
+    assert one["cold_mean"] > 0
+    assert two["warm_mean"] > 0  # from the last frame another way is taken
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [(("--limit", "4"), "4 stereo pairs: more than 5 are needed"), (("--backend", "sgbm"), "only backend torch")],
+)
+def test_what_cannot_be_measured_is_refused(
+    options: tuple[str, ...], line: str, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "warm-start", str(shared / BAG), *options]) != 0
+    assert line in capsys.readouterr().err
