@@ -28,12 +28,28 @@ CLASSES = (
 )
 TABLE = Path(__file__).parent / "tensorrt_api.json"
 
+# Of the plugins written in Python; those that compile ahead of time are missing before 10.9.
+PLUGIN_CLASSES = ("TensorDesc", "SymIntExprs", "ShapeExprs", "SymInt32")
+
 _LIST_NAMES = """
 import json, sys
 import tensorrt_bindings as api
-names = {name: sorted(dir(getattr(api, name))) for name in json.loads(sys.argv[1])}
-names = {name: [each for each in found if not each.startswith("_")] for name, found in names.items()}
-print(json.dumps({"module": sorted(name for name in dir(api) if not name.startswith("_")), "classes": names}))
+
+def names(of):
+    return sorted(each for each in dir(of) if not each.startswith("_"))
+
+def plugin_names(classes):
+    sys.modules["tensorrt"] = api
+    try:
+        import tensorrt_bindings.plugin as plugin
+    except ImportError:
+        return {}
+    found = {name: names(getattr(plugin, name)) for name in classes}
+    return {"plugin": names(plugin), **found, "KernelLaunchParams": names(plugin.KernelLaunchParams())}
+
+classes, plugin_classes = json.loads(sys.argv[1])
+listed = {"module": names(api), "classes": {name: names(getattr(api, name)) for name in classes}}
+print(json.dumps(listed | {"plugins": plugin_names(plugin_classes)}))
 """
 
 
@@ -46,10 +62,12 @@ def record(version: str) -> dict[str, object]:
         install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", name, wheel]
         subprocess.run(install, check=True)
         _stub_libraries(folder, major)
-        run = [sys.executable, "-c", _LIST_NAMES, json.dumps(CLASSES)]
+        run = [sys.executable, "-c", _LIST_NAMES, json.dumps((CLASSES, PLUGIN_CLASSES))]
         environment = {"LD_LIBRARY_PATH": name, "PYTHONPATH": name}
         listed = subprocess.run(run, check=True, capture_output=True, text=True, env=environment)
-    names: dict[str, object] = json.loads(listed.stdout)
+    names: dict[str, object] = json.loads(
+        listed.stdout.splitlines()[-1]
+    )  # a warning of TensorRT's own stands before it
     return names
 
 
@@ -70,11 +88,13 @@ def formatted(table: dict[str, dict[str, dict[str, list[str]]]]) -> str:
     """JSON with one line for each class: a new name shows as one changed line."""
     versions = []
     for version, names in table.items():
-        lines = [f'   "{name}": {json.dumps(found)}' for name, found in names["classes"].items()]
-        classes = ",\n".join(lines)
-        versions.append(
-            f' "{version}": {{\n  "module": {json.dumps(names["module"])},\n  "classes": {{\n{classes}\n  }}\n }}'
-        )
+        groups = [
+            f'  "{group}": {{\n'
+            + ",\n".join(f'   "{name}": {json.dumps(found)}' for name, found in sorted(names[group].items()))
+            + "\n  }"
+            for group in ("classes", "plugins")
+        ]
+        versions.append(",\n".join((f' "{version}": {{\n  "module": {json.dumps(names["module"])}', *groups)) + "\n }")
     return "{\n" + ",\n".join(versions) + "\n}\n"
 
 

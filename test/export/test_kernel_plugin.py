@@ -1,17 +1,18 @@
 """Our kernel as a plugin: the graph names it, NVRTC compiles what TensorRT would launch, old libraries are refused.
 
-The two functions that TensorRT is given were accepted and run by the `tensorrt.plugin` packages of the 10.9, 10.13 and
-11.4 bindings wheels on stub libraries, by hand; a plugin in an engine has run on no GPU yet.
+The two functions that TensorRT is given run here on the names that its plugins have; a plugin in an engine has run on
+no GPU yet.
 """
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 from fake_tensorrt import API_TABLE, VERSIONS, fake_library
 
 from ffstereo_ros.errors import BackendError, ParameterError
-from ffstereo_ros.export.kernel_plugin import VolumeShape, require_plugins, volume_kernel
+from ffstereo_ros.export.kernel_plugin import VolumeShape, _plugin_functions, require_plugins, volume_kernel
 
 SHAPE = VolumeShape(120, 160, 224, 12, 8, 48, True, torch.float16)
 
@@ -50,6 +51,57 @@ def test_each_precision_compiles(nvrtc):
 def test_the_api_table_says_where_plugins_compile_ahead_of_time(version):
     has = "IPluginV3QuickAOTBuild" in API_TABLE[version]["module"]
     assert has == (version != "10.3.0")
+
+
+class Recorded:
+    """An object or module of `tensorrt.plugin` that has the recorded names and no others."""
+
+    def __init__(self, version, kind, **values):
+        object.__setattr__(self, "_allowed", set(API_TABLE[version]["plugins"][kind]))
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name, value):
+        assert name in self._allowed, f"no {name} in this version"
+        object.__setattr__(self, name, value)
+
+
+def plugin_package(version):
+    def symbols(kind):
+        return Recorded(version, kind, from_tuple=lambda values: [getattr(value, "number", value) for value in values])
+
+    return Recorded(
+        version,
+        "plugin",
+        TensorDesc=SimpleNamespace,
+        KernelLaunchParams=lambda: Recorded(version, "KernelLaunchParams"),
+        SymIntExprs=symbols("SymIntExprs"),
+        ShapeExprs=symbols("ShapeExprs"),
+        SymInt32=lambda number: SimpleNamespace(number=number),
+    )
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if API_TABLE[version]["plugins"]])
+def test_what_tensorrt_is_told_uses_names_that_it_has(nvrtc, version):
+    def described(channels):
+        return Recorded(
+            version, "TensorDesc", dtype="half", shape=(1, 120, 160, channels), shape_expr=(1, 120, 160, channels)
+        )
+
+    left, term = described(224), described(12)
+    left.like = lambda: described(224)
+    types = SimpleNamespace(DataType=SimpleNamespace(HALF="half", FLOAT="float", BF16="bfloat"))
+    package = plugin_package(version)
+    description, implementation = _plugin_functions(package, types, nvrtc, "compute_86")
+    assert description(left, left, term, term, 8, 48, 1, 32).shape_expr == [1, 48, 120, 160, 32]
+    name, ptx, launch, numbers = implementation(left, left, term, term, 8, 48, 1, 32, None, 0)
+    expected = volume_kernel(SHAPE, nvrtc, "compute_86")
+    assert (name, ptx, tuple(numbers)) == (expected.name, expected.ptx, expected.numbers)
+    assert (launch.grid_x, launch.grid_y, launch.grid_z) == expected.grid
+    assert (launch.block_x, launch.shared_mem) == (expected.threads, expected.shared_bytes)
+    for function, count in ((description, 8), (implementation, 8)):
+        assert len(function.__annotations__) == count + 1
+    assert {"register", "aot_impl"} <= package._allowed
 
 
 def test_a_library_without_such_plugins_is_refused():
