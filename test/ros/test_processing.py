@@ -215,9 +215,10 @@ def test_a_warm_start_is_from_the_last_frame_of_the_same_matcher_and_clock() -> 
         lambda: port.processor.exchange(StereoMatcher(port)),
         lambda: None,
         lambda: port.processor.apply(FrameSettings()),
+        lambda: None,
         lambda: port.processor.apply(warm),
     ):
         between()
         port.process()
         starts.append(port.warm)
-    assert starts == [False, True, False, False, True, False, False]
+    assert starts == [False, True, False, False, True, False, False, False]
