@@ -8,6 +8,7 @@ import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ffstereo_ros.params import BY_NAME
 
 if TYPE_CHECKING:
     from ffstereo_ros.network.inference.measure import Figures
+    from ffstereo_ros.network.model import FastFoundationStereo
 
 _METHOD = """\
 # The network on a CPU
@@ -28,7 +30,7 @@ this page.
 runs them unprepared. Both see the same pair of noise in turn, in one process, so that what disturbs one disturbs the
 other. The floor is the time that the convolutions and matrix products alone would take if all of them were as fast as a
 3x3 convolution of 128 channels, measured in the same run and the same arithmetic. Memory is the process's largest
-resident size while the network as run was the only one to have run, torch and the weights in float32 included.
+resident size before the plain modules are made: torch and the reading of the weights included.
 """
 _MEMORY_LIMIT = 1000  # MB
 
@@ -110,27 +112,33 @@ def _measure(weights: str, args: argparse.Namespace) -> Measured:
     from ffstereo_ros.backends.freed_memory import keep_freed_memory
     from ffstereo_ros.backends.torch_device import choose_placement
     from ffstereo_ros.factory import find_weights
-    from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+    from ffstereo_ros.network.checkpoint.metadata import read_metadata
     from ffstereo_ros.network.inference.measure import Workload, measure
     from ffstereo_ros.network.model import check_settings
-    from ffstereo_ros.network.presets import PRESETS
+    from ffstereo_ros.network.presets import PRESETS, preset_config
     from ffstereo_ros.training.start import fresh_model
 
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     placement = choose_placement("cpu", args.precision)
     height, width = parse_size(args.size)
-    name, iterations = weights, args.iterations
     if weights in PRESETS:
-        name, model = f"{weights} (random)", fresh_model(weights, seed=0)
+        name, iterations, config = f"{weights} (random)", args.iterations, preset_config(weights)
+        read = partial(fresh_model, weights, 0)
     else:
         path = find_weights(weights)
-        loaded = load_weights(path)
-        name, iterations = path.stem, min(iterations, loaded.metadata.max_iterations)
-        model = build_model(loaded)
-    check_settings(iterations, args.max_disparity, model.config.max_disparity)
+        metadata, config = read_metadata(path)
+        name, iterations = path.stem, min(args.iterations, metadata.max_iterations)
+        read = partial(_read, path)
+    check_settings(iterations, args.max_disparity, config.max_disparity)
     load = Workload(height, width, iterations, args.max_disparity, args.runs)
-    return Measured(name, iterations, placement.precision, measure(model, placement.dtype, load))
+    return Measured(name, iterations, placement.precision, measure(read, placement.dtype, load))
+
+
+def _read(path: Path) -> FastFoundationStereo:
+    from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+
+    return build_model(load_weights(path))
 
 
 def as_dict(measured: Measured) -> dict[str, object]:

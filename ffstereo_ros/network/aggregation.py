@@ -29,11 +29,15 @@ class PostJoin(nn.Module):
 
     def forward(self, skip: Tensor, lower: Tensor, feature: Tensor | None = None) -> Tensor:
         """Skip volume [B, S, D, H, W], lower volume [B, C, d, h, w], left feature [B, F, H, W] for gates."""
-        up = self.upsample(lower)
-        x = torch.cat((up, skip), dim=1) if self.concat else (up.add_(skip) if self.in_place else up + skip)
+        x = self._join(self.upsample(lower), skip)
         for block in self.out:
             x = run_block(block, x, feature)
         return x
+
+    def _join(self, up: Tensor, skip: Tensor) -> Tensor:
+        if self.concat:
+            return torch.cat((up, skip), dim=1)
+        return up.add_(skip) if self.in_place else up + skip
 
 
 class Hourglass(nn.Module):

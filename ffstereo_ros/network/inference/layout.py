@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, channels_last, channels_last_3d, float32, nn, var_mean
+from torch import Tensor, channels_last, channels_last_3d, float32, nn
 
 _FLAT = (nn.Conv2d, nn.ConvTranspose2d)
 _VOLUMETRIC = (nn.Conv3d, nn.ConvTranspose3d)
@@ -32,8 +32,9 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.permute(0, 2, 3, 1).to(float32, copy=True)
-        variance, mean = var_mean(rows, dim=(1, 2), keepdim=True, correction=0)
-        return rows.sub_(mean).mul_((variance + self.eps).rsqrt_()).to(x.dtype).permute(0, 3, 1, 2)
+        rows.sub_(rows.mean(dim=(1, 2), keepdim=True))  # var_mean over outer axes takes ten times as long
+        variance = rows.square().mean(dim=(1, 2), keepdim=True)
+        return rows.mul_(variance.add_(self.eps).rsqrt_()).to(x.dtype).permute(0, 3, 1, 2)
 
 
 def keep_innermost(model: nn.Module) -> None:

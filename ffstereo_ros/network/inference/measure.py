@@ -85,9 +85,12 @@ class Figures:
 
 
 @torch.inference_mode()
-def measure(model: FastFoundationStereo, dtype: torch.dtype, load: Workload) -> Figures:
-    """Run both ways in turn, so that what disturbs one disturbs the other; ours alone first, for its memory."""
-    fast = prepare_for_cpu(model, dtype)
+def measure(read: Callable[[], FastFoundationStereo], dtype: torch.dtype, load: Workload) -> Figures:
+    """Run both ways in turn, so that what disturbs one disturbs the other; ours alone first, for its memory.
+
+    ``read`` gives the network; it is read again for the plain way, since a backend does not keep it.
+    """
+    fast = prepare_for_cpu(read(), dtype)
     noise = torch.rand(2, 1, 3, load.height, load.width, generator=torch.Generator().manual_seed(0))
     left, right = noise.mul_(255).unbind(0)
     before = _memory()
@@ -97,10 +100,11 @@ def measure(model: FastFoundationStereo, dtype: torch.dtype, load: Workload) -> 
         network(left, right, load.iterations, load.max_disparity)
         return time.perf_counter() - begin
 
-    ways = ((fast, PathFigures()), (model.eval(), PathFigures()))
     run(fast)
     peak = _memory()
-    run(model)
+    plain = read().eval()
+    run(plain)
+    ways = ((fast, PathFigures()), (plain, PathFigures()))
     for _ in range(load.runs):
         for network, figures in ways:
             figures.seconds.append(run(network))
