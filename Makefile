@@ -1,6 +1,7 @@
 # make demo    a stereo pair through the node to depth; the result is in demo_output/
 # make test    everything that is checked: ruff, mypy, pytest
 # make check   ruff and mypy alone
+# make benchmark SCENES=/path/to/scenes    fills docs/benchmarks/ on this machine; let nothing else run meanwhile
 # The first call builds .venv (minutes); later calls start at once. PYTHON=... chooses the interpreter.
 
 VENV := .venv
@@ -14,7 +15,9 @@ PYTEST := $(BIN)/python -m pytest -p no:launch_testing -p no:launch_pytest -p no
 # What compiles kernels and builds engines in the tests for GPUs that are not here: NVRTC and TensorRT-RTX, 200 MB.
 BUILDERS := $(VENV)/builders
 
-.PHONY: demo test check clean
+BENCH := docs/benchmarks
+
+.PHONY: demo test check benchmark clean
 
 demo: $(READY)
 	@$(BIN)/ffstereo demo
@@ -26,6 +29,12 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+benchmark: $(READY)
+	$(BIN)/ffstereo bench node --report $(BENCH)/node.md --json $(BENCH)/node.json
+	$(BIN)/ffstereo bench network --report $(BENCH)/network_cpu.md --json $(BENCH)/network_cpu.json $(WEIGHTS)
+	$(if $(SCENES),$(BIN)/ffstereo evaluate $(SCENES) --output build/accuracy --summary $(BENCH) --backend sgbm torch,\
+		@echo 'accuracy is left out: name a folder of scenes, make benchmark SCENES=/path/to/scenes')
 
 # Takes away what make made; demo_output/ and everything else stays.
 clean:
