@@ -33,9 +33,10 @@ def test_the_stages_are_nearly_all_of_the_network():
         before = forward(pair, None)
         stages = stage_times(network, lambda: forward(pair, None), host_timer, lambda function: function)
         whole = 1000 * min(host_timer(lambda: forward(pair, None)) for _ in range(3))
-        assert torch.equal(forward(pair, None), before)  # nothing is left of the listening
+        assert torch.equal(forward(pair, None), before)
+    assert not set(STAGES) & set(vars(network))  # nothing is left of the listening
     assert tuple(stages) == STAGES
-    assert 0.4 * whole < sum(stages.values()) < 4 * whole  # a busy machine moves it; measured 0.95 to 1.03
+    assert 0.75 * whole < sum(stages.values()) < 4 * whole  # measured 0.95 to 1.03; a busy machine adds to single runs
 
 
 def test_the_tables_hold_every_figure():
