@@ -1,0 +1,160 @@
+"""The torch backend on the CPU, through the factory and the matcher: what it takes, answers and refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from ffstereo_ros.core.matcher import StereoMatcher
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.factory import MatcherSettings, create_matcher
+from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
+from ffstereo_ros.training.start import fresh_model
+
+HEIGHT, WIDTH = 100, 150  # no multiples of 32
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small network's architecture with random numbers, as a file; refinement moves little."""
+    model = fresh_model("mini", 0)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_weights(path, LoadedWeights(model.config, model.state_dict(), WeightsMetadata("random", "none", "a test")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(weights: Path) -> MatcherSettings:
+    return MatcherSettings("torch", weights=str(weights), device="cpu", iterations=2, max_disparity=64)
+
+
+@pytest.fixture(scope="module")
+def matcher(settings: MatcherSettings) -> StereoMatcher:
+    return create_matcher(settings).matcher
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Image, Image]:
+    """A random texture seen 9 px apart."""
+    wide = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH + 9, 3), dtype=np.uint8)
+    return wide[:, :WIDTH].copy(), wide[:, 9:].copy()
+
+
+def test_answers_on_the_users_pixels_with_a_confidence(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:
+    result = matcher.match(*pair)
+    assert result.disparity.shape == result.confidence.shape == (HEIGHT, WIDTH)
+    assert result.raw_disparity.dtype == result.confidence.dtype == np.float32
+    assert np.isfinite(result.raw_disparity).all()
+    assert 0 <= result.confidence.min() < result.confidence.max() <= 1
+    assert np.array_equal(matcher.match(*pair).raw_disparity, result.raw_disparity)  # no state between frames
+
+
+def test_bf16_answers_as_fp32_does(settings: MatcherSettings, pair: tuple[Image, Image]) -> None:
+    """Mean 0.1 px allowed, measured 0.009, in a search range of 64 px."""
+    matchers = [create_matcher(replace(settings, precision=name)).matcher for name in ("fp32", "bf16")]
+    answers = [matcher.match(*pair).raw_disparity for matcher in matchers]
+    assert 0 < np.abs(answers[0] - answers[1]).mean() < 0.1
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_starts_from_a_given_disparity(scale: float, settings: MatcherSettings, pair: tuple[Image, Image]) -> None:
+    """With this quiet network the answer stays near the start, in px of the user's image at any scale."""
+    matcher = create_matcher(replace(settings, scale=scale)).matcher
+    for start in (10.0, 30.0):
+        given = np.full((HEIGHT, WIDTH), start, np.float32)
+        answer = matcher.match(*pair, initial_disparity=given).raw_disparity
+        assert np.median(answer) == pytest.approx(start, abs=1.0 / scale)
+
+
+def test_unknown_pixels_of_a_start_begin_at_zero(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:
+    given = np.full((HEIGHT, WIDTH), 20, np.float32)
+    given[:, 75:] = 0
+    known = matcher.match(*pair, initial_disparity=given).raw_disparity
+    given[:, 75:] = np.nan
+    unknown = matcher.match(*pair, initial_disparity=given).raw_disparity
+    assert np.array_equal(known[:, 85:], unknown[:, 85:])
+    assert np.isfinite(unknown).all()
+
+
+def test_a_start_of_another_size_is_refused(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:
+    with pytest.raises(FFStereoError, match=r"initial disparity is \[10, 10\]"):
+        matcher.match(*pair, initial_disparity=np.zeros((10, 10), np.float32))
+
+
+def test_hierarchical_doubles_the_range(settings: MatcherSettings, pair: tuple[Image, Image]) -> None:
+    """Both passes run, and the coarse one decides where the fine one starts."""
+    plain, hierarchical = (create_matcher(replace(settings, hierarchical=each)).matcher for each in (False, True))
+    assert (plain.max_disparity, hierarchical.max_disparity) == (64, 128)
+    answers = [each.match(*pair).raw_disparity for each in (plain, hierarchical)]
+    assert np.isfinite(answers[1]).all()
+    assert np.abs(answers[0] - answers[1]).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_disparity": 100}, "max_disparity = 100"),
+        ({"max_disparity": 448}, "max_disparity = 448 px: allowed is 32 to 416 px"),
+        ({"iterations": 0}, "iterations = 0"),
+        ({"precision": "fp16"}, "precision = fp16: CPUs have no"),
+        ({"weights": "no-such-file"}, "weights = 'no-such-file': no such file"),
+        pytest.param(
+            {"device": "cuda"},
+            "device = cuda: .*; use device cpu or auto",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here"),
+        ),
+    ],
+)
+def test_settings_it_refuses(change: dict[str, object], message: str, settings: MatcherSettings) -> None:
+    with pytest.raises(FFStereoError, match=message) as refusal:
+        create_matcher(replace(settings, **change))  # type: ignore[arg-type]
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("shape", [(31, 150), (100, 31)])
+def test_images_too_small_are_refused(shape: tuple[int, int], matcher: StereoMatcher) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    with pytest.raises(FFStereoError, match=r"at least 32x32 px") as refusal:
+        matcher.match(image, image)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_smallest_image_is_matched(matcher: StereoMatcher) -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    assert np.isfinite(matcher.match(image, image).raw_disparity).all()
+
+
+def spoilt(source: Path, target: Path, name: str, tensor: torch.Tensor) -> Path:
+    """The weights file with one tensor replaced, its description kept."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(source, "pt") as file:
+        description = file.metadata()
+    save_file({**load_file(source), name: tensor}, target, metadata=description)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(48, 99, 1, 1), r"proj_cmb.weight.*\[48, 99, 1, 1\]"),
+        (torch.full((2, 48, 1, 1), float("nan")), "holds NaN or infinite numbers in 1 tensors: proj_cmb.weight"),
+    ],
+    ids=["another architecture", "NaN"],
+)
+def test_weights_it_refuses(
+    tensor: torch.Tensor, message: str, weights: Path, tmp_path: Path, settings: MatcherSettings
+) -> None:
+    file = spoilt(weights, tmp_path / "spoilt.safetensors", "proj_cmb.weight", tensor)
+    with pytest.raises(FFStereoError, match=message) as refusal:
+        create_matcher(replace(settings, weights=str(file)))
+    assert str(file) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
