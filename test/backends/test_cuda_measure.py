@@ -1,16 +1,14 @@
 """The network's benchmark as far as no GPU is needed: its stages are all of it, its tables, its refusal."""
 
-import argparse
 import time
 
-import pytest
 import torch
 
 from ffstereo_ros.backends.cuda import network_forward
 from ffstereo_ros.backends.cuda_measure import STAGES, NetworkRow, stage_times
 from ffstereo_ros.backends.pytorch import NetworkSettings
 from ffstereo_ros.cli import bench_network_cuda
-from ffstereo_ros.errors import BackendError
+from ffstereo_ros.cli.main import main
 from ffstereo_ros.network.inference import prepare_for_inference
 from ffstereo_ros.network.inference.kernel_network import with_kernels
 from ffstereo_ros.network.model import FastFoundationStereo
@@ -41,14 +39,13 @@ def test_the_stages_are_nearly_all_of_the_network():
 
 def test_the_tables_hold_every_figure():
     row = NetworkRow(10.0, float("nan"), 5.0, 2.5, 3.0, dict.fromkeys(STAGES, 0.25), 321.0)
-    text = bench_network_cuda.table([("480x640", 8, row)]).splitlines()[-1]
-    assert text == "| 480x640 | 8 | 10.00 | nan | 5.00 | 2.50 | 3.00 | 321 |"
-    assert bench_network_cuda.stage_table([("480x640", 8, row)]).splitlines()[-1].count("0.25") == len(STAGES)
+    case = bench_network_cuda.Case("mini", "480x640", 8)
+    text = bench_network_cuda.table([(case, row)]).splitlines()[-1]
+    assert text == "| mini | 480x640 | 8 | 10.00 | nan | 5.00 | 2.50 | 3.00 | 321 |"
+    assert bench_network_cuda.stage_table([(case, row)]).splitlines()[-1].count("0.25") == len(STAGES)
 
 
-def test_without_a_gpu_one_line_says_so(monkeypatch):
+def test_without_a_gpu_one_line_says_so(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    parser = argparse.ArgumentParser()
-    bench_network_cuda.add_parser(parser.add_subparsers())
-    with pytest.raises(BackendError, match=r"measured on an NVIDIA GPU: .*; run it on a machine with one"):
-        bench_network_cuda.run(parser.parse_args(["network-cuda"]))
+    assert main(["bench", "network", "--device", "cuda"]) == 1
+    assert "measured on an NVIDIA GPU: " in capsys.readouterr().err
