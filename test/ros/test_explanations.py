@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Callable
 
 import pytest
@@ -77,10 +77,9 @@ def test_that_nobody_listens_is_no_fault(rig: Rig, start_node: StartNode) -> Non
 
 def test_without_any_input_the_state_is_stale_and_said_in_3_seconds(rig: Rig, start_node: StartNode) -> None:
     node = start_node()
-    rig.spin_until(lambda: "backend sgbm" in node.tail(), what="activation")
-    began = time.monotonic()
     rig.spin_until(lambda: "no input for 2.5 s from" in node.tail(), what="the line")
-    assert time.monotonic() - began < 3.5  # the threshold, half a second of looking, and the reading of the log
+    active, told = (float(re.findall(rf"\[([0-9.]+)\].*{words}", node.tail())[0]) for words in ("backend", "no input"))
+    assert told - active <= 3.2  # 3 s; 2.6 to 3.0 s seen on two busy cores
     rig.spin_until(lambda: rig.status.get("level") == STALE, what="level STALE")
 
 
