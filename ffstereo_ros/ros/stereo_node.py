@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import Any
 
@@ -209,6 +210,9 @@ class StereoNode(LifecycleNode):
                 self.get_logger().error("the frame in work does not end: its backend is freed when it does")
             answer(self._gate.take(), "the node was deactivated")
         self._reporter.rest(state)
+        del pipeline
+        # Its parts hold each other, and frames: left to the collector's own rhythm, restarts add up.
+        gc.collect()
 
     def destroy_node(self) -> None:
         """Ends the inference thread, frees the backend, and destroys the node."""

@@ -93,12 +93,11 @@ class FilterChain:
         self.settings = settings
         self._matcher = matcher
         self._temporal = TemporalFilter(TemporalSettings(settings.temporal_weight, settings.temporal_max_change))
-        self._steps = self._chosen(settings)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The filters that run, in order."""
-        return tuple(self._steps)
+        return tuple(self._chosen())
 
     def reset(self) -> None:
         """Forgets the last frames: the clock jumped, or frames are missing."""
@@ -113,10 +112,12 @@ class FilterChain:
         Raises:
             BackendError: the right view could not be matched.
         """
-        if not self._steps:
+        # Made for each frame, 3 us: kept, they would hold this object, and its frames, until garbage is collected.
+        steps = self._chosen()
+        if not steps:
             return Filtered(result)
         pair, disparity, seconds = _Pair(left, right, result.confidence), result.disparity, {}
-        for name, step in self._steps.items():
+        for name, step in steps.items():
             began = time.perf_counter()
             disparity = step(disparity, pair)
             seconds[name] = time.perf_counter() - began
@@ -125,7 +126,8 @@ class FilterChain:
             confidence = np.where(np.isnan(disparity), np.float32(0), confidence)
         return Filtered(replace(result, disparity=disparity, confidence=confidence), seconds)
 
-    def _chosen(self, settings: FilterSettings) -> dict[str, Callable[[Float32Array, _Pair], Float32Array]]:
+    def _chosen(self) -> dict[str, Callable[[Float32Array, _Pair], Float32Array]]:
+        settings = self.settings
         every: dict[str, tuple[bool, Callable[[Float32Array, _Pair], Float32Array]]] = {
             "region": (not settings.region.is_whole_image, lambda d, _: mask_outside(d, settings.region)),
             "left_band": (settings.left_band_filter, lambda d, _: mask_left_band(d)),

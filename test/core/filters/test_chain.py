@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -130,6 +132,19 @@ def test_filters_only_take_away(seed: int) -> None:
     kept = _chain(EVERY).apply(_result(disparity.copy()), IMAGE, IMAGE).result.disparity
     known = np.isfinite(kept)
     np.testing.assert_array_equal(kept[known], disparity[known])
+
+
+def test_a_chain_that_was_replaced_is_freed_with_its_frames() -> None:
+    """Not left to the garbage collector: each change of a filter would add the frames of the last chain."""
+    chain = _chain(EVERY)
+    gone = weakref.ref(chain)
+    gc.disable()
+    try:
+        chain.apply(_result(), IMAGE, IMAGE)
+        del chain
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_settings_check_themselves() -> None:
