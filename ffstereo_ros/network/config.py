@@ -57,10 +57,8 @@ class VolumeConfig:
 class HourglassConfig:
     """``cost_agg``: three stride-2 steps down, three up, and a side path.
 
-    A post slot replaces the branch beside it: ``post32_to_16`` replaces ``conv3_up``, ``agg_0``, ``feature_att_up_16``;
-    ``post16_to_8`` replaces ``conv2_up``, ``agg_1``, ``feature_att_up_8``; ``post8_to_4`` replaces ``conv_patch``,
-    ``atts_4``, the x4 trilinear upsampling, the sum, and ``conv_out``. Replaced slots are None here; tensors a file
-    holds for them go to `NetworkConfig.unused`.
+    A post slot replaces the branch beside it (`REPLACED_SLOTS`), ``post8_to_4`` also the x4 trilinear upsampling and
+    the sum. Replaced slots are None here; tensors a file holds for them go to `NetworkConfig.unused`.
     """
 
     conv1: BlockSpec | None
@@ -82,6 +80,14 @@ class HourglassConfig:
     post32_to_16: PostJoinSpec | None = None
     post16_to_8: PostJoinSpec | None = None
     post8_to_4: PostJoinSpec | None = None
+
+
+# The default branch each post slot takes the place of.
+REPLACED_SLOTS = {
+    "post32_to_16": ("conv3_up", "agg_0", "feature_att_up_16"),
+    "post16_to_8": ("conv2_up", "agg_1", "feature_att_up_8"),
+    "post8_to_4": ("conv_patch", "atts_4", "conv_out"),
+}
 
 
 @dataclass(frozen=True)

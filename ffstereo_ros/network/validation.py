@@ -11,6 +11,7 @@ from ffstereo_ros.network.block_shapes import (
     skip_join_shape,
 )
 from ffstereo_ros.network.config import (
+    REPLACED_SLOTS,
     ContextConfig,
     EncoderStageConfig,
     FeatureConfig,
@@ -23,13 +24,6 @@ from ffstereo_ros.network.specs import ConvBlockSpec, ConvSpec, EncoderBlockSpec
 
 # Any multiples of 32 do, a different one per axis so that a swap shows; the volume has max_disparity / 4 = 16 entries.
 _HEIGHT, _WIDTH, _DISPARITIES = 64, 96, 16
-
-# The default branch each post slot takes the place of.
-REPLACED_SLOTS = {
-    "post32_to_16": ("conv3_up", "agg_0", "feature_att_up_16"),
-    "post16_to_8": ("conv2_up", "agg_1", "feature_att_up_8"),
-    "post8_to_4": ("conv_patch", "atts_4", "conv_out"),
-}
 
 
 def check_config(config: NetworkConfig) -> None:

@@ -8,14 +8,12 @@ import resource
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ffstereo_ros.cli.main import main
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
 pytest.importorskip("rosbags", reason="needs rosbags: recordings cannot be made without")
 from bag_factory import CX_OFFSET, DEPTH, HEIGHT, SHIFT, WIDTH, BagFactory
 

@@ -11,6 +11,7 @@ from ffstereo_ros.network.architectures import (
     half_resolution_stem,
 )
 from ffstereo_ros.network.config import (
+    REPLACED_SLOTS,
     ContextConfig,
     HourglassConfig,
     LookupConfig,
@@ -38,7 +39,6 @@ from ffstereo_ros.network.specs import (
     reduced_conv_spec,
     residual_spec,
 )
-from ffstereo_ros.network.validation import REPLACED_SLOTS
 
 RELU = ActivationSpec("relu")
 X4, X8, X16, X32 = 16, 32, 48, 32  # feature channels

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# The writer of official-format files lies with the tests of the reader.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "network" / "checkpoint"))
-
 from local_hub import LocalHub, serve
 from official_format import Writer, save_official
 from small_networks import ARRANGEMENTS

@@ -13,6 +13,7 @@ from ffstereo_ros.network.checkpoint.derive_encoder import feature_config
 from ffstereo_ros.network.checkpoint.derive_layers import conv, numbered, refuse, required
 from ffstereo_ros.network.checkpoint.records import Record, TensorRecord, printable, state_dict, walk
 from ffstereo_ros.network.config import (
+    REPLACED_SLOTS,
     ContextConfig,
     ConvGRUConfig,
     HourglassConfig,
@@ -30,12 +31,8 @@ from ffstereo_ros.network.specs import BlockSpec, ConvSpec, SequenceSpec
 NETWORK_CLASSES = ("FastFoundationStereo", "FoundationStereoLite", "FoundationStereo")
 NEVER_EXECUTED = ("context_zqr_convs",)
 
-# What each post slot of the hourglass replaces (its tensors stay in the file, unread).
-REPLACED_BY = {
-    "post32_to_16": ("conv3_up", "agg_0", "feature_att_up_16"),
-    "post16_to_8": ("conv2_up", "agg_1", "feature_att_up_8"),
-    "post8_to_4": ("conv_patch", "atts", "conv_out"),
-}
+# What each post slot of the hourglass replaces, by the name in a file (its tensors stay there, unread).
+REPLACED_BY = {post: tuple(name.removesuffix("_4") for name in slots) for post, slots in REPLACED_SLOTS.items()}
 OPTIONAL_SLOTS = (
     *("conv1", "feature_att_8", "conv2", "feature_att_16", "conv3", "feature_att_32", "conv3_up", "agg_0"),
     *("feature_att_up_16", "conv2_up", "agg_1", "feature_att_up_8", "conv_patch", "conv_out"),
