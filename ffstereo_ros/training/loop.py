@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ffstereo_ros.errors import FFStereoError, ParameterError
 from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metadata
+from ffstereo_ros.network.inference.layout import arrange_for_speed
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
 from ffstereo_ros.training.folder import folder_loader
@@ -24,7 +25,7 @@ from ffstereo_ros.training.log import append_evaluation, append_losses, draw_cur
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
-from ffstereo_ros.training.start import arrange_for_speed, starting_model
+from ffstereo_ros.training.start import starting_model
 from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
 from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
 
@@ -64,7 +65,8 @@ class _Run:
         self.exchange = GradientExchange(settings.output, rank, settings.processes)
         self.device = _device(settings.device)
         model = starting_model(settings.preset, settings.seed, settings.init)
-        self.model = arrange_for_speed(model.to(self.device)).train()
+        self.model = model.to(self.device).train()
+        arrange_for_speed(self.model)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.99)
         )

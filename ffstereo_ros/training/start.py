@@ -42,13 +42,3 @@ def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
 def starting_model(preset: str, seed: int, init: Path | None) -> FastFoundationStereo:
     """The network of a weights file where one is given, else a fresh one. Raises `WeightsError` for a bad file."""
     return fresh_model(preset, seed) if init is None else build_model(load_weights(init))
-
-
-def arrange_for_speed(model: FastFoundationStereo) -> FastFoundationStereo:
-    """Channels-last weights: convolutions with few channels then run several times faster in bfloat16."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return model
