@@ -219,3 +219,5 @@ class StereoNode(LifecycleNode):
         if self._pipeline is not None:
             self._stop_pipeline("finalized")
         super().destroy_node()
+        # rclpy leaves it to the garbage collector, and until then the node stays in the graph.
+        self._state_machine.destroy_when_not_in_use()
