@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from ffstereo_ros.errors import BackendError
@@ -24,6 +23,7 @@ _ALLOWED_GROWTH = 0.05
 _START_S = 60.0
 # A listener that is killed lives for so long, and the next comes after a pause.
 _VICTIM_S, _PAUSE_S = 8.0, 12.0
+_SAMPLE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ class SoakOutcome:
         sets, published, dropped: by the node.
         heard: disparities that reached the listener.
         latency: from the stamp to the disparity's arrival at the listener: p50, p95, p99, max.
-        memory: private memory of the node (without the shared memory of the transport): median of each piece.
-        growth: the largest piece after the first minute against the first of these; 0.05 = 5 %.
+        memory: private memory of the node (without the shared memory of the transport): least of each piece of the time
+            after the first minute, since a sample may meet the buffers of a frame in work.
+        growth: the largest of these against the first; 0.05 = 5 %.
         done: what listeners and callers did; ``killed`` listeners were ended with -9.
         faults: what was not as it has to be; empty = passed.
     """
@@ -111,7 +112,7 @@ def run_soak(soak: Soak, logs: Path) -> SoakOutcome:
 
 
 class _Watch:
-    """Looks after everybody once a second: who died, the node's memory, and the listener that is to be killed."""
+    """Looks after everybody: who died, the node's memory, and the listener that is to be killed."""
 
     def __init__(
         self, node: ModuleProcess, start_victim: Callable[[], ModuleProcess], alive: list[ModuleProcess]
@@ -141,7 +142,7 @@ class _Watch:
             self._samples.append((time.monotonic() - self._began, private_memory(self._node.pid)))
             if alive is None:
                 self._tend_victim()
-            time.sleep(1.0)
+            time.sleep(_SAMPLE_S)
 
     def end_victim(self) -> None:
         """Kills the listener that lives, if one does."""
@@ -179,14 +180,15 @@ def private_memory(pid: int) -> float:
     return float(amounts["RssAnon"].split()[0]) / 1024 if "RssAnon" in amounts else math.nan
 
 
-def pieces(samples: list[tuple[float, float]], count: int = 10) -> list[float]:
-    """Medians of ``count`` pieces of equal length of the time after the first minute; fewer where a piece is empty."""
+def pieces(samples: list[tuple[float, float]]) -> list[float]:
+    """The least of each tenth of the time after the first minute, or of each 15 s where that is longer."""
     late = [(when - WARM_S, amount) for when, amount in samples if when >= WARM_S]
     if not late:
         return []
-    length = max(late[-1][0] / count, 1.0)
-    parts = [[amount for when, amount in late if index <= when / length < index + 1] for index in range(count)]
-    return [median(part) for part in parts if part]
+    count = max(min(10, round(late[-1][0] / 15.0)), 1)
+    length = late[-1][0] / count
+    parts = [[amount for when, amount in late if min(int(when / length), count - 1) == index] for index in range(count)]
+    return [min(part) for part in parts if part]
 
 
 def _end_faults(status: int, said: str) -> list[str]:

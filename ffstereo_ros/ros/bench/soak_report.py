@@ -21,8 +21,8 @@ and ones that have to be refused), switch the node off and on, ask for single pa
 - Every set is published, or dropped for one cause: in = out + drops.
 - latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
   publication was earlier.
-- memory: the node's own, without the shared memory of the transport, median of each of ten pieces after the first
-  minute.
+- memory: the node's own, without the shared memory of the transport, the least of each tenth of the time after the
+  first minute (a sample may meet the buffers of a frame in work).
 """
 
 
