@@ -19,6 +19,9 @@ PROFILE = "fastdds_large_images.xml"
 
 # Domain d listens on UDP port 7400 + 250 d; above 101 these ports are in the range that Linux hands out to others.
 _FIRST_PORT, _PORTS_A_DOMAIN, _DOMAINS = 7400, 250, range(1, 102)
+# Where participants listen: the multicast port, which is left out where only this host is discovered, and the first ten
+# participants' own.
+_PORTS_IN_USE = (0, *range(10, 30, 2))
 _SECONDS_TO_END = 10.0
 
 
@@ -74,8 +77,9 @@ def _lock(domain: int) -> socket.socket | None:
     lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         lock.bind(("127.0.0.1", port))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("", port))
+        for offset in _PORTS_IN_USE:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("", port + offset))
     except OSError:
         lock.close()
         return None
