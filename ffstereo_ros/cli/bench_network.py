@@ -32,9 +32,10 @@ this page.
 
 "As run" is what the torch backend does on a CPU; "plain" are the same modules one after another in float32, as torch
 runs them unprepared. Both see the same pair of noise in turn, in one process, so that what disturbs one disturbs the
-other. The floor is the time that the convolutions and matrix products alone would take if all of them were as fast as a
-3x3 convolution of 128 channels, measured in the same run and the same arithmetic. Memory is the process's largest
-resident size before the plain modules are made: torch and the reading of the weights included.
+other; each timed frame follows one of its own kind. The floor is the time that the convolutions and matrix products
+alone would take if all of them were as fast as a 3x3 convolution of 128 channels, measured in the same run and the same
+arithmetic. Memory is the process's largest resident size before the plain modules are made: torch and the reading of
+the weights included.
 """
 _MEMORY_LIMIT = 1000  # MB
 
