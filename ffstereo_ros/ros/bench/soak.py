@@ -183,7 +183,7 @@ def private_memory(pid: int) -> float:
 def pieces(samples: list[tuple[float, float]]) -> list[float]:
     """The least of each tenth of the time after the first minute, or of each 15 s where that is longer."""
     late = [(when - WARM_S, amount) for when, amount in samples if when >= WARM_S]
-    if not late:
+    if not late or late[-1][0] <= 0:
         return []
     count = max(min(10, round(late[-1][0] / 15.0)), 1)
     length = late[-1][0] / count
