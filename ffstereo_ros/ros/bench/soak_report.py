@@ -21,8 +21,8 @@ and ones that have to be refused), switch the node off and on, ask for single pa
 - Every set is published, or dropped for one cause: in = out + drops.
 - latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
   publication was earlier.
-- memory: the node's own, without the shared memory of the transport, the least of each tenth of the time after the
-  first minute (a sample may meet the buffers of a frame in work).
+- memory: the node's own, without the shared memory of the transport, median of each tenth of the time after the first
+  minute. It follows who listens to what. growth: by a straight line through all samples of that time.
 """
 
 
@@ -40,7 +40,7 @@ def table(outcome: SoakOutcome) -> str:
         "heard": f"{outcome.heard} disparities",
         "latency ms": ", ".join(f"{name} {value:.1f}" for name, value in latency.items()) or "none",
         "memory MB": ", ".join(f"{part:.1f}" for part in outcome.memory) or "shorter than the first minute",
-        "largest growth": f"{100 * outcome.growth:+.2f} %",
+        "growth": f"{100 * outcome.growth:+.2f} %",
         "done meanwhile": _counts(outcome.done),
         "verdict": "passed" if not outcome.faults else "; ".join(outcome.faults),
     }
