@@ -134,7 +134,7 @@ class CudaBackend:
     def _explain(self, error: Exception, shape: tuple[int, ...]) -> str:
         reason = str(error).splitlines()[0]
         size = f"{shape[1]}x{shape[0]} px pair with {self._settings.max_disparity} px of disparity"
-        if isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, torch.cuda.OutOfMemoryError):
             return (
                 f"a {size} does not fit into the GPU's memory ({reason}): half the max_disparity, or 0.7 times the "
                 "scale, takes about half of it"

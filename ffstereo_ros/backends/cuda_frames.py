@@ -72,7 +72,7 @@ class FrameCache:
         """The frame of this size, recorded at the first call.
 
         Raises:
-            torch.OutOfMemoryError: it does not fit, alone in memory.
+            torch.cuda.OutOfMemoryError: it does not fit, alone in memory.
         """
         key = (shape, with_start)
         if key not in self._frames:
@@ -90,7 +90,7 @@ class FrameCache:
     def _new(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
         try:
             return self._make(shape, with_start)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             if not self._frames:
                 raise
         self.clear()
@@ -114,7 +114,7 @@ class CudaFrames:
         """uint8 ``[H, W, 3]`` images and a start ``[H, W]`` px -> the network's maps ``[N, H, W]``, a new array.
 
         Raises:
-            torch.OutOfMemoryError: this size does not fit.
+            torch.cuda.OutOfMemoryError: this size does not fit.
             BackendError: the driver, NVRTC or the GPU cannot run our kernels.
         """
         with torch.cuda.stream(self._stream), torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Fast-FoundationStereo on PyTorch: any size, CPU or CUDA, without an engine to build."""
+"""Fast-FoundationStereo on PyTorch and a CPU, for pairs of any size; ``cuda.py`` is for GPUs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.network.hierarchical import hierarchical_start
-from ffstereo_ros.network.inference import prepare_for_cpu, prepare_for_inference
+from ffstereo_ros.network.inference import prepare_for_cpu
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
 # The first frame pays for the allocator, the primitive caches and the threads: a small one does, before a camera waits.
@@ -59,7 +59,8 @@ class TorchBackend:
     ) -> None:
         check_settings(settings.iterations, settings.max_disparity, model.config.max_disparity)
         self._weights, self._placement, self._settings = name_of_weights, placement, settings
-        self._model = _prepare(model, placement)
+        keep_freed_memory()
+        self._model = prepare_for_cpu(model, placement.dtype)
         blank = np.zeros((*_WARM_UP_SHAPE, 3), dtype=np.uint8)
         self.infer(blank, blank)
 
@@ -94,28 +95,21 @@ class TorchBackend:
         """
         settings = self._settings
         try:
-            images = self._upload(left), self._upload(right)
+            images = _as_tensor(left), _as_tensor(right)
             start = self._start(images, initial_disparity)
             output = self._model(*images, settings.iterations, settings.max_disparity, start)
             confidence = matching_confidence(output.logits, output.disparity)
-            return BackendAnswer(_download(output.disparity), _download(confidence))
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+            return BackendAnswer(_as_array(output.disparity), _as_array(confidence))
+        except RuntimeError as error:
             raise BackendError(self._explain(error, left.shape[:2])) from error
 
     def close(self) -> None:
-        """Frees the weights and the memory cached on the device."""
+        """Frees the weights."""
         del self._model
-        if self._placement.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _upload(self, image: NDArray[np.uint8]) -> Tensor:
-        """uint8 ``[h, w, 3]`` to float32 ``[1, 3, h, w]`` in 0..255, channels last in memory."""
-        tensor = torch.from_numpy(np.ascontiguousarray(image)).to(self._placement.device)
-        return tensor.permute(2, 0, 1).unsqueeze(0).float()
 
     def _start(self, images: tuple[Tensor, Tensor], given: NDArray[np.float32] | None) -> Tensor | None:
         if given is not None:
-            full = torch.from_numpy(np.nan_to_num(given)).to(self._placement.device)[None, None]
+            full = torch.from_numpy(np.nan_to_num(given))[None, None]
             return F.avg_pool2d(full, 4) / 4
         if self._settings.hierarchical:
             return hierarchical_start(self._model, *images, self._settings.iterations, self._settings.max_disparity)
@@ -124,17 +118,15 @@ class TorchBackend:
     def _explain(self, error: Exception, shape: tuple[int, ...]) -> str:
         text = str(error).splitlines()[0]
         size = f"{shape[1]}x{shape[0]} px pair with {self._settings.max_disparity} px of disparity"
-        if isinstance(error, torch.OutOfMemoryError) or "alloc" in text.lower():
+        if "alloc" in text.lower():
             return f"out of memory on a {size}: lower scale or max_disparity ({text})"
         return f"the network failed on a {size}: {text}"
 
 
-def _prepare(model: FastFoundationStereo, placement: Placement) -> FastFoundationStereo:
-    if placement.device.type == "cpu":
-        keep_freed_memory()
-        return prepare_for_cpu(model, placement.dtype)
-    return prepare_for_inference(model, placement.device, placement.dtype)
+def _as_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """uint8 ``[h, w, 3]`` to float32 ``[1, 3, h, w]`` in 0..255, channels last in memory."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).unsqueeze(0).float()
 
 
-def _download(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor[0, 0].float().cpu().numpy(), dtype=np.float32)
+def _as_array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor[0, 0].float().numpy(), dtype=np.float32)

@@ -139,7 +139,7 @@ class TooSmall(HostFrames):
 
     def _frame(self, forward, shape, with_start):
         if shape[1] > 160:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines")
         return super()._frame(forward, shape, with_start)
 
 
@@ -167,7 +167,7 @@ def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone():
 
     def make(shape, with_start):
         if room[0] == 0:
-            raise torch.OutOfMemoryError("full")
+            raise torch.cuda.OutOfMemoryError("full")
         room[0] -= 1
         return object()
 
@@ -180,5 +180,5 @@ def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone():
         cache.get((32, width), False)
     assert freed == [True]
     room[0], cache = 0, FrameCache(make, lambda: None)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(torch.cuda.OutOfMemoryError):
         cache.get((32, 32), False)
