@@ -26,8 +26,9 @@ _ALLOWED_GROWTH = 0.05
 # Memory follows who listens to what, by a third up and down: a trend of less than this time is that of the visitors.
 _TREND_S, _ALLOWED_SHORT = 180.0, 0.5
 _START_S = 60.0
-# A listener that is killed lives for so long, and the next comes after a pause.
-_VICTIM_S, _PAUSE_S = 8.0, 12.0
+# A listener that is killed has listened for so long, or has found no way to the node in this time (Fast DDS may stumble
+# over what the last one left in shared memory), and the next comes after a pause.
+_VICTIM_S, _LOST_S, _PAUSE_S = 8.0, 30.0, 12.0
 _SAMPLE_S = 0.25
 
 
@@ -167,7 +168,7 @@ class _Watch:
         if self._victim is None:
             self._victim = self._start_victim()
             self._next = time.monotonic() + _VICTIM_S
-        elif READY in self._victim.tail() or self._victim.status is not None:
+        elif READY in self._victim.tail() or time.monotonic() > self._next + _LOST_S:
             self.end_victim()
             self._next = time.monotonic() + _PAUSE_S
 
