@@ -15,17 +15,20 @@ from ffstereo_ros.backends.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 faults = []
-for _ in range(3):
+for _ in range(8):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     np.ones(1 << 23)
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-print(faults[-1])
+print(min(faults[1:]))
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc: others have no such setting")
 def test_pages_are_fetched_once() -> None:
-    """64 MB are 16384 pages of 4 kB, or a few large ones where the kernel gives those."""
+    """64 MB are 16384 pages of 4 kB, or a few large ones where the kernel gives those.
+
+    Of several rounds the best counts: a kernel that is short of memory takes pages away in any of them.
+    """
     command = [sys.executable, "-c", PROGRAM]
     runs = {way: subprocess.run([*command, way], capture_output=True, text=True) for way in ("keep", "as it was")}
     assert [run.stderr for run in runs.values()] == ["", ""]
