@@ -11,6 +11,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
+from ffstereo_ros.backends.freed_memory import keep_freed_memory
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.ros.stereo_node import StereoNode
 
@@ -32,6 +33,7 @@ def main(
     Returns:
         0 after SIGINT or SIGTERM, 1 on a refusal (told in one line).
     """
+    keep_freed_memory()  # of the process, so not for the node to do, which may be a guest in another's
     interrupt = _Interrupt()
     signal.signal(signal.SIGINT, interrupt)
     try:
