@@ -8,16 +8,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
-from ffstereo_ros.backends.confidence import matching_confidence
 from ffstereo_ros.backends.cuda_frames import CudaFrames, Forward
-from ffstereo_ros.backends.pytorch import NetworkSettings
+from ffstereo_ros.backends.pytorch import NetworkSettings, network_forward
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
-from ffstereo_ros.network.hierarchical import hierarchical_start
 from ffstereo_ros.network.inference import prepare_for_inference
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
@@ -140,18 +136,3 @@ class CudaBackend:
                 "scale, takes about half of it"
             )
         return f"the network failed on a {size}: {reason}"
-
-
-def network_forward(model: FastFoundationStereo, settings: NetworkSettings) -> Forward:
-    """The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px -> disparity px and confidence, [2, H, W]."""
-
-    def forward(pair: Tensor, start: Tensor | None) -> Tensor:
-        left, right = pair.permute(0, 3, 1, 2).float().split(1)
-        initial = None if start is None else F.avg_pool2d(start, 4) / 4
-        if initial is None and settings.hierarchical:
-            initial = hierarchical_start(model, left, right, settings.iterations, settings.max_disparity)
-        output = model(left, right, settings.iterations, settings.max_disparity, initial)
-        confidence = matching_confidence(output.logits, output.disparity)
-        return torch.cat((output.disparity, confidence))[:, 0]
-
-    return forward

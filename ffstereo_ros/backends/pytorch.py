@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ class TorchBackend:
         check_settings(settings.iterations, settings.max_disparity, model.config.max_disparity)
         self._weights, self._placement, self._settings = name_of_weights, placement, settings
         keep_freed_memory()
-        self._model = prepare_for_cpu(model, placement.dtype)
+        self._forward = network_forward(prepare_for_cpu(model, placement.dtype), settings)
         blank = np.zeros((*_WARM_UP_SHAPE, 3), dtype=np.uint8)
         self.infer(blank, blank)
 
@@ -93,27 +94,16 @@ class TorchBackend:
         Raises:
             BackendError: out of memory, or another failure of the device.
         """
-        settings = self._settings
+        start = None if initial_disparity is None else torch.from_numpy(np.nan_to_num(initial_disparity))[None, None]
         try:
-            images = _as_tensor(left), _as_tensor(right)
-            start = self._start(images, initial_disparity)
-            output = self._model(*images, settings.iterations, settings.max_disparity, start)
-            confidence = matching_confidence(output.logits, output.disparity)
-            return BackendAnswer(_as_array(output.disparity), _as_array(confidence))
+            disparity, confidence = self._forward(torch.from_numpy(np.stack((left, right))), start)
         except RuntimeError as error:
             raise BackendError(self._explain(error, left.shape[:2])) from error
+        return BackendAnswer(disparity.numpy(), confidence.numpy())
 
     def close(self) -> None:
         """Frees the weights."""
-        del self._model
-
-    def _start(self, images: tuple[Tensor, Tensor], given: NDArray[np.float32] | None) -> Tensor | None:
-        if given is not None:
-            full = torch.from_numpy(np.nan_to_num(given))[None, None]
-            return F.avg_pool2d(full, 4) / 4
-        if self._settings.hierarchical:
-            return hierarchical_start(self._model, *images, self._settings.iterations, self._settings.max_disparity)
-        return None
+        del self._forward
 
     def _explain(self, error: Exception, shape: tuple[int, ...]) -> str:
         text = str(error).splitlines()[0]
@@ -123,10 +113,18 @@ class TorchBackend:
         return f"the network failed on a {size}: {text}"
 
 
-def _as_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """uint8 ``[h, w, 3]`` to float32 ``[1, 3, h, w]`` in 0..255, channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).unsqueeze(0).float()
+def network_forward(
+    model: FastFoundationStereo, settings: NetworkSettings
+) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px -> disparity px and confidence, [2, H, W]."""
 
+    def forward(pair: Tensor, start: Tensor | None) -> Tensor:
+        left, right = pair.permute(0, 3, 1, 2).float().split(1)
+        initial = None if start is None else F.avg_pool2d(start, 4) / 4
+        if initial is None and settings.hierarchical:
+            initial = hierarchical_start(model, left, right, settings.iterations, settings.max_disparity)
+        output = model(left, right, settings.iterations, settings.max_disparity, initial)
+        confidence = matching_confidence(output.logits, output.disparity)
+        return torch.cat((output.disparity, confidence))[:, 0]
 
-def _as_array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor[0, 0].float().numpy(), dtype=np.float32)
+    return forward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import math
 import sys
@@ -65,6 +66,7 @@ class _Run:
         self.exchange = GradientExchange(settings.output, rank, settings.processes)
         self.device = _device(settings.device)
         model = starting_model(settings.preset, settings.seed, settings.init)
+        self._identity = _identity(settings)  # read now: hours later the file may be gone
         self.model = model.to(self.device).train()
         arrange_for_speed(self.model)
         self.optimizer = torch.optim.AdamW(
@@ -151,11 +153,7 @@ class _Run:
     def _save(self) -> None:
         progress = self.progress
         source = f"{progress.samples} pairs, seed {self.settings.seed}, {progress.minutes:.0f} minutes"
-        name, licence, most = self.settings.preset, "Apache-2.0", self.settings.iterations
-        if self.settings.init is not None:
-            name, licence = self.settings.init.stem, "that of the weights this run began with"
-            most = max(most, read_metadata(self.settings.init)[0].max_iterations)
-        metadata = WeightsMetadata(name, licence, source, extra={"max_iterations": str(most)})
+        metadata = dataclasses.replace(self._identity, source=source)
         save_state(self.settings.output, self.model, self.optimizer, self.average, progress)
         save_average(self.settings.output / WEIGHTS_FILE, self.model.config, self.average, metadata)
 
@@ -179,6 +177,15 @@ class _Run:
         if settings.data is not None:
             return iter(folder_loader(settings.data, stream, settings.crops, first, settings.workers))
         return iter(generated_loader(stream, settings.crops, first, settings.workers))
+
+
+def _identity(settings: TrainSettings) -> WeightsMetadata:
+    """What the weights of this run say about themselves, but for how far it has come."""
+    if settings.init is None:
+        return WeightsMetadata(settings.preset, "Apache-2.0", extra={"max_iterations": str(settings.iterations)})
+    most = max(settings.iterations, read_metadata(settings.init)[0].max_iterations)
+    licence = "that of the weights this run began with"
+    return WeightsMetadata(settings.init.stem, licence, extra={"max_iterations": str(most)})
 
 
 def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, object]]:

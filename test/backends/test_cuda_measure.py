@@ -5,9 +5,8 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ffstereo_ros.backends.cuda import network_forward
 from ffstereo_ros.backends.cuda_measure import STAGES, NetworkRow, stage_times
-from ffstereo_ros.backends.pytorch import NetworkSettings
+from ffstereo_ros.backends.pytorch import NetworkSettings, network_forward
 from ffstereo_ros.cli import bench_network_cuda
 from ffstereo_ros.cli.main import main
 from ffstereo_ros.network.inference import prepare_for_inference
