@@ -6,7 +6,10 @@ import csv
 import json
 from pathlib import Path
 
-LOSS_FIELDS = ("step", "samples", "minutes", "learning_rate", "total", "initial", "refinement", "volume", "epe")
+LOSS_FIELDS = (
+    *("step", "samples", "minutes", "learning_rate", "total", "initial", "refinement", "volume", "epe"),
+    *("gradient_norm", "skipped"),
+)
 LOSS_FILE = "losses.csv"
 EVALUATION_FILE = "evaluations.jsonl"
 CURVES_FILE = "curves.png"

@@ -22,6 +22,7 @@ from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
 from ffstereo_ros.training.folder import folder_loader
 from ffstereo_ros.training.generated import Batch, generated_loader
+from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
@@ -32,6 +33,7 @@ from ffstereo_ros.training.validation import autocast, folder_examples, held_out
 
 _HELD_OUT = 32
 _LOG_EVERY = 20
+_PATIENCE = 20  # steps in a row without a usable gradient
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class _Run:
         if settings.resume:
             self.progress = load_state(settings.output, self.model, self.optimizer, self.average)
         self.losses: list[float] = []
+        self.gradients = GradientWatch(_PATIENCE)
         self.figures: dict[str, dict[str, float]] = {}
         self._minutes_before = self.progress.minutes
         self._started = self._saved = self._evaluated = time.monotonic()
@@ -123,7 +126,7 @@ class _Run:
         losses.total.backward()
         passed = self.exchange.average(self.model, self._passed())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
-        if bool(torch.isfinite(norm)):
+        if self.gradients.usable(float(norm)):
             self.optimizer.step()
         self.progress.step += 1
         self.progress.samples += left.shape[0] * self.exchange.count
@@ -138,8 +141,10 @@ class _Run:
                 f"(now {self.settings.learning_rate:g}) and --resume from the last checkpoint"
             )
         self.losses.append(values["total"])
-        append_losses(self.settings.output, {**vars(self.progress), "learning_rate": rate, **values})
-        bar.set_postfix(loss=f"{values['total']:.2f}", epe=f"{values['epe']:.2f}", refresh=False)
+        gradients = {"gradient_norm": self.gradients.norm, "skipped": self.gradients.skipped}
+        append_losses(self.settings.output, {**vars(self.progress), "learning_rate": rate, **values, **gradients})
+        told = {"skipped": str(self.gradients.skipped)} if self.gradients.skipped else {}
+        bar.set_postfix(loss=f"{values['total']:.2f}", epe=f"{values['epe']:.2f}", refresh=False, **told)
 
     def _save_now_and_then(self) -> None:
         now = time.monotonic()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ffstereo_ros.network.blocks import ConvNeXtBlock, UnusedTensors, build_block, run_block
+from ffstereo_ros.network.blocks import ConvNeXtBlock, DisparityConv, UnusedTensors, build_block, run_block
 from ffstereo_ros.network.encoder import Mlp
 from ffstereo_ros.network.specs import (
     ActivationSpec,
@@ -60,3 +61,23 @@ def test_an_empty_slot_passes_its_input_on() -> None:
     volume = torch.randn(1, 2, 3, 4, 5)
     for slot in (None, UnusedTensors()):
         assert run_block(slot, volume) is volume
+
+
+@pytest.mark.parametrize("depth", [8, 4, 1])
+def test_a_convolution_along_disparity_has_true_gradients_in_bfloat16(depth: int) -> None:
+    """conv3d's weight gradient is not: where the kernel is longer than the volume is deep, it is never written."""
+    torch.manual_seed(0)
+    block = build_block(conv_spec(3, 24, 24, (9, 1, 1), bias=True))
+    assert isinstance(block, DisparityConv)
+    volume, gradient = torch.randn(2, 2, 24, depth, 12, 24)
+    expected = F.conv3d(volume, block.weight, block.bias, padding=(4, 0, 0))
+    truth = torch.autograd.grad(expected, (block.weight, block.bias), gradient)
+    for _ in range(4):
+        for size in (10**3, 10**4, 10**5, 10**6):
+            torch.full((size,), float("nan"))  # what is never written holds this, or worse
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            answer = block.train()(volume)
+        assert (answer.float() - expected).norm() < 0.02 * expected.norm()
+        for got, want in zip(torch.autograd.grad(answer, (block.weight, block.bias), gradient.bfloat16()), truth):
+            assert (got - want).norm() < 0.02 * want.norm()
+    assert torch.allclose(block(volume), block.eval()(volume), atol=1e-5)

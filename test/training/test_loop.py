@@ -10,12 +10,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from ffstereo_ros.errors import InputFileError, WeightsError
+from ffstereo_ros.errors import FFStereoError, InputFileError, WeightsError
 from ffstereo_ros.network.checkpoint.store import build_model, load_weights
+from ffstereo_ros.network.model import StereoOutput
 from ffstereo_ros.training import loop
 from ffstereo_ros.training.folder import FolderBatches
+from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.loop import train
+from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.scenes.sampler import sample_pair
 from ffstereo_ros.training.settings import TINY_CROPS, TrainSettings
 
@@ -45,6 +49,27 @@ def test_loss_falls_and_files_appear(tmp_path: Path) -> None:
     with (tmp_path / "losses.csv").open() as file:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
     assert rates[-1] < 0.1 * max(rates)
+
+
+def test_a_run_without_usable_gradients_ends_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped steps cost hours when nobody counts them."""
+
+    def blind(output: StereoOutput, truth: Tensor) -> Losses:
+        losses = stereo_losses(output, truth)
+        return replace(losses, total=losses.total + (losses.total * 0).sqrt())
+
+    monkeypatch.setattr(loop, "stereo_losses", blind)
+    monkeypatch.setattr(loop, "_PATIENCE", 3)
+    with pytest.raises(FFStereoError, match="norm of the gradients was nan in 3 steps running: lower --learning"):
+        train(_settings(tmp_path, 30))
+
+
+def test_skipped_steps_are_counted() -> None:
+    watch = GradientWatch(patience=2)
+    assert [watch.usable(norm) for norm in (1.0, float("inf"), 2.0, float("nan"))] == [True, False, True, False]
+    assert watch.skipped == 2
+    with pytest.raises(FFStereoError, match="2 steps running"):
+        watch.usable(float("nan"))
 
 
 def test_resume_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
