@@ -52,13 +52,19 @@ def points_from_depth(depth: Float32Array, camera: StereoCamera) -> Float32Array
         ImageError: the depth does not have the camera's image size.
     """
     _require_size(depth, camera)
-    x_over_z = (np.arange(camera.width, dtype=np.float32) - np.float32(camera.cx_left)) / np.float32(camera.f)
-    y_over_z = (np.arange(camera.height, dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    x_over_z, y_over_z = ray_slopes(camera)
     points = np.empty((*depth.shape, 3), dtype=np.float32)
     np.multiply(depth, x_over_z[None, :], out=points[..., 0])
     np.multiply(depth, y_over_z[:, None], out=points[..., 1])
     points[..., 2] = depth
     return points
+
+
+def ray_slopes(camera: StereoCamera) -> tuple[Float32Array, Float32Array]:
+    """``X / Z`` of every column ``[W]`` and ``Y / Z`` of every row ``[H]`` of the left image."""
+    x_over_z = (np.arange(camera.width, dtype=np.float32) - np.float32(camera.cx_left)) / np.float32(camera.f)
+    y_over_z = (np.arange(camera.height, dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    return x_over_z, y_over_z
 
 
 def _require_size(image: Float32Array, camera: StereoCamera) -> None:

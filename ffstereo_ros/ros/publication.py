@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from ffstereo_ros.core.camera import StereoCamera
-from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
+from ffstereo_ros.core.geometry import depth_from_disparity
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.core.validity import mask_depth_range
 from ffstereo_ros.ros import messages, outputs
@@ -84,10 +84,8 @@ class FramePublisher:
         if outputs.DEPTH in frame.wanted:
             self._send(outputs.DEPTH, messages.depth_message(depth, header, settings.depth_encoding), watch)
         if cloud:
-            points = points_from_depth(depth, frame.camera)
-            every = slice(None, None, settings.cloud_stride)
-            watch.lap("geometry")
-            message = messages.cloud_message(points[every, every], frame.rgb[every, every], header)
+            stride = settings.cloud_stride
+            message = messages.cloud_message(depth, frame.camera, frame.rgb, header, stride=stride)
             self._send(outputs.CLOUD, message, watch)
 
     def _publish_maps(self, frame: MatchedFrame, watch: Stopwatch) -> None:

@@ -62,8 +62,9 @@ def test_depth_in_millimetres_is_0_where_unknown_too_near_or_too_far() -> None:
 
 def test_a_cloud_is_read_back() -> None:
     camera = _camera(2.0)
-    points = points_from_depth(depth_from_disparity(DISPARITY, camera), camera)
-    cloud = messages.cloud_message(points, RGB, HEADER)
+    depth = depth_from_disparity(DISPARITY, camera)
+    points = points_from_depth(depth, camera)
+    cloud = messages.cloud_message(depth, camera, RGB, HEADER)
     cloud = deserialize_message(serialize_message(cloud), PointCloud2)
     assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (2, 3, 16, 48)
     assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
@@ -80,10 +81,36 @@ def test_a_cloud_is_read_back() -> None:
 
 
 def test_a_reader_that_skips_nan_keeps_every_known_point() -> None:
-    points = np.ones((2, 3, 3), np.float32)
-    points[0, 2] = np.nan
-    cloud = messages.cloud_message(points, RGB, HEADER)  # 255, 255, 255 with a fourth byte of 255 would be a NaN
+    depth = np.ones((2, 3), np.float32)
+    depth[0, 2] = np.nan
+    # 255, 255, 255 with a fourth byte of 255 would be a NaN.
+    cloud = messages.cloud_message(depth, _camera(0.0), RGB, HEADER)
     assert len(read_points(cloud, skip_nans=True)) == 5
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_tall_cloud_is_whole(stride: int) -> None:
+    """Messages are filled a block of rows at a time."""
+    height, width = 131, 70
+    camera = StereoCamera(width, height, 100.0, 90.0, 33.0, 33.0, 61.0, 0.2)
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(1, 9, (height, width)).astype(np.float32)
+    padded = rng.integers(0, 256, (height, width + 5, 3), np.uint8)
+    rgb = padded[:, :width]  # rows with padding, as a camera may send them
+    cloud = messages.cloud_message(depth, camera, rgb, HEADER, stride=stride)
+    words = np.frombuffer(cloud.data, np.float32).reshape(cloud.height, cloud.width, 4)
+    np.testing.assert_array_equal(words[..., :3], points_from_depth(depth, camera)[::stride, ::stride])
+    packed = words[..., 3].copy().view(np.uint8).reshape(*words.shape[:2], 4)
+    np.testing.assert_array_equal(packed[..., 2::-1], rgb[::stride, ::stride])
+    assert not packed[..., 3].any()
+
+
+def test_a_tall_colour_image_is_whole() -> None:
+    disparity = np.tile(np.linspace(0, 60, 131, dtype=np.float32)[:, None], (1, 5))
+    whole = np.frombuffer(messages.colour_image(disparity, HEADER, max_disparity=64.0).data, np.uint8)
+    for row in (0, 47, 48, 95, 96, 130):
+        alone = messages.colour_image(disparity[row : row + 1], HEADER, max_disparity=64.0).data
+        assert whole.reshape(131, -1)[row].tobytes() == alone.tobytes()
 
 
 def test_colours_are_fixed_and_black_is_unknown() -> None:
