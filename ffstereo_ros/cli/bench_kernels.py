@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_torch()
     speed, rows = _measure(sizes, args.max_disparity, args.precision)
-    from ffstereo_ros.evaluation.timing import machine
+    from ffstereo_ros.machine import machine
 
     facts = {**machine(), "copy": f"{speed / 1e9:.0f} GB/s", "precision": args.precision}
     print(table(rows))

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, measured: Sequence[Measured], text: str) -> None:
-    from ffstereo_ros.evaluation.timing import machine
+    from ffstereo_ros.machine import machine
 
     precision = ", ".join(sorted({each.precision for each in measured}))
     facts = {**machine(), "threads": str(args.threads), "precision": precision}

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     require_torch()
     BY_NAME["max_disparity"].check(args.max_disparity)
     rows = _measure(args)
-    from ffstereo_ros.evaluation.timing import machine
+    from ffstereo_ros.machine import machine
 
     facts = {**machine(), "precision": args.precision, "max_disparity": f"{args.max_disparity} px"}
     tables = f"{table(rows)}\n\n{stage_table(rows)}"

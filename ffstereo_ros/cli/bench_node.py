@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffstereo_ros.errors import MissingDependencyError, ParameterError
+from ffstereo_ros.machine import machine
 
 if TYPE_CHECKING:
     from ffstereo_ros.ros.bench.session import Outcome
+
+# What the figures of node and transport depend on.
+PACKAGES = ("rclpy", "numpy", "opencv")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -50,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
         ParameterError: a size that is none.
     """
     try:
-        from ffstereo_ros.ros.bench.report import environment, report, table
+        from ffstereo_ros.ros.bench.report import report, table
         from ffstereo_ros.ros.bench.session import Case, measure
     except ImportError as error:
         raise MissingDependencyError(f"bench node needs ROS 2: source it, or use PyPI's wheels ({error})") from None
     sizes = [parse_size("--sizes", text) for text in args.sizes]
     outcomes: list[Outcome] = []
-    machine = environment()
+    described = machine(PACKAGES)
     for (width, height), rate, profile in itertools.product(sizes, args.rates, args.profiles):
         case = Case(width, height, rate, profile != "without", args.seconds, composed=profile == "composed")
         words = profile if case.composed else f"{profile} profile"
@@ -65,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
             outcomes.append(measure(case, Path(logs)))
     print(table(outcomes))
     if args.json is not None:
-        result = {"environment": machine, "cases": [outcome.as_dict() for outcome in outcomes]}
+        result = {"environment": described, "cases": [outcome.as_dict() for outcome in outcomes]}
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if args.report is not None:
-        args.report.write_text(report(outcomes, machine), encoding="utf-8")
+        args.report.write_text(report(outcomes, described), encoding="utf-8")
     return 0
 
 

@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ffstereo_ros.cli.bench_node import parse_size
+from ffstereo_ros.cli.bench_node import PACKAGES, parse_size
 from ffstereo_ros.errors import MissingDependencyError, ParameterError
+from ffstereo_ros.machine import machine
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -41,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
         BackendError: a process died.
     """
     try:
-        from ffstereo_ros.ros.bench.report import environment
         from ffstereo_ros.ros.bench.soak import Soak, run_soak
         from ffstereo_ros.ros.bench.soak_report import report, table
     except ImportError as error:
@@ -49,15 +49,15 @@ def run(args: argparse.Namespace) -> int:
     if not (args.minutes > 0 and args.rate > 0):
         raise ParameterError(f"--minutes {args.minutes:g} --rate {args.rate:g}: both must be above 0")
     width, height = parse_size("--size", args.size)
-    machine = environment()
+    described = machine(PACKAGES)
     print(f"{args.minutes:g} min of {width}x{height} at {args.rate:g} Hz ...", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="ffstereo_soak_") as logs:
         outcome = run_soak(Soak(args.minutes, width, height, args.rate), Path(logs))
     print(table(outcome))
     if args.json is not None:
         args.json.write_text(
-            json.dumps({"environment": machine, **outcome.as_dict()}, indent=1) + "\n", encoding="utf-8"
+            json.dumps({"environment": described, **outcome.as_dict()}, indent=1) + "\n", encoding="utf-8"
         )
     if args.report is not None:
-        args.report.write_text(report(outcome, machine), encoding="utf-8")
+        args.report.write_text(report(outcome, described), encoding="utf-8")
     return 1 if outcome.faults else 0

@@ -9,7 +9,7 @@ from ffstereo_ros.evaluation import plots
 from ffstereo_ros.evaluation.bag_results import BagRun
 from ffstereo_ros.evaluation.page import Cell, Page, Plot, Table, number, write_page
 from ffstereo_ros.evaluation.results import DEFINITIONS
-from ffstereo_ros.evaluation.timing import machine
+from ffstereo_ros.machine import machine
 
 # Series, title, y axis, how to read it.
 _CURVES = (

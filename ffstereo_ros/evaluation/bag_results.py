@@ -13,7 +13,8 @@ from ffstereo_ros.evaluation.page import Strip
 from ffstereo_ros.evaluation.results import DEFINITIONS
 from ffstereo_ros.evaluation.series import Series
 from ffstereo_ros.evaluation.sparsification import Sparsification
-from ffstereo_ros.evaluation.timing import LatencyHistogram, machine
+from ffstereo_ros.evaluation.timing import LatencyHistogram
+from ffstereo_ros.machine import machine
 
 SERIES = ("coverage", "left_right", "plane_px", "flicker_px", "jumps", "bad2", "epe", "match_ms")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ffstereo_ros.evaluation import plots
 from ffstereo_ros.evaluation.page import Cell, Page, Plot, Strip, Table, number, smallest, write_page
 from ffstereo_ros.evaluation.results import DEFINITIONS, ContenderResult, Run, SceneResult
-from ffstereo_ros.evaluation.timing import machine
+from ffstereo_ros.machine import machine
 
 # Column head, kind and figure of the mean, digits. The best is marked, but for the density: an answer may be wrong.
 _MEAN_COLUMNS: tuple[tuple[str, str, str, int], ...] = (

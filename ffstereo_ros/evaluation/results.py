@@ -11,7 +11,8 @@ from typing import Any
 
 from ffstereo_ros.evaluation.metrics import DISPARITY_FIGURES, DepthByRange, DisparityCounts, Figures, mean_figures
 from ffstereo_ros.evaluation.sparsification import Sparsification
-from ffstereo_ros.evaluation.timing import LatencyHistogram, machine
+from ffstereo_ros.evaluation.timing import LatencyHistogram
+from ffstereo_ros.machine import machine
 
 FORMAT = 1
 DEFINITIONS = {

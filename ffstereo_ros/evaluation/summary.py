@@ -7,7 +7,7 @@ from pathlib import Path
 from ffstereo_ros.evaluation import plots
 from ffstereo_ros.evaluation.metrics import Figures
 from ffstereo_ros.evaluation.results import Run, write_json
-from ffstereo_ros.evaluation.timing import machine
+from ffstereo_ros.machine import machine
 
 _FIGURES: tuple[tuple[str, str, str, int], ...] = (
     ("bad2 [%]", "all", "bad2", 2),

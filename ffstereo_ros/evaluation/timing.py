@@ -1,20 +1,12 @@
-"""Time per frame, kept in a histogram of fixed size, and the machine it was measured on."""
+"""Time per frame, kept in a histogram of fixed size."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
-import os
-import platform
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from ffstereo_ros import __version__
 
 # Bins 2 % apart between 0.1 ms and 1000 s: any percentile is within 1 %, however many frames are added.
 _LOWEST, _RATIO = 1e-4, 1.02
@@ -74,53 +66,3 @@ class LatencyHistogram:
         starts = np.arange(low, high, width)
         edges = 1000 * _LOWEST * _RATIO ** np.append(starts, starts[-1] + width).astype(np.float64)
         return edges, np.add.reduceat(self.counts[:high], starts)
-
-
-def machine() -> dict[str, str]:
-    """What the figures were measured on: processor, cores, memory, GPU, system and versions."""
-    facts = {
-        "ffstereo_ros": __version__,
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "memory": _memory(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: _version(name) for name in ("numpy", "torch", "tensorrt")},
-        "opencv": cv2.__version__,
-        # Well above the number of this program's own threads, the times were disturbed.
-        "load": f"{os.getloadavg()[0]:.1f}",
-    }
-    gpu = _gpu()
-    return {**facts, "gpu": gpu} if gpu else facts
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _memory() -> str:
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return "unknown"
-    return f"{size / 2**30:.0f} GiB"
-
-
-def _gpu() -> str:
-    """Name of the first CUDA device, empty without one; torch is asked only if something else imported it."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return ""
-    return str(torch.cuda.get_device_name(0))

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 
-from ffstereo_ros import __version__
 from ffstereo_ros.ros.bench.session import Outcome
 
 _COLUMNS = (
@@ -74,32 +68,3 @@ def report(outcomes: Sequence[Outcome], machine: dict[str, str]) -> str:
     """Method, machine and table as Markdown."""
     described = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in machine.items())
     return f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(outcomes)}\n"
-
-
-def environment() -> dict[str, str]:
-    """What the figures depend on."""
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "ffstereo_ros": __version__,
-        "processor": f"{_cpu_name()}, {os.cpu_count()} cores",
-        "load_before": f"{os.getloadavg()[0]:.2f}",
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "rclpy": _version("rclpy"),
-        "numpy": _version("numpy"),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

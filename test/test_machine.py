@@ -1,0 +1,17 @@
+"""What a benchmark page says of its machine."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import numpy as np
+
+from ffstereo_ros.machine import machine
+
+
+def test_versions_and_date_are_named() -> None:
+    facts = machine(("numpy", "no-such-package"))
+    assert (facts["numpy"], facts["no-such-package"]) == (np.__version__, "not installed")
+    assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert datetime.fromisoformat(facts["date"]).tzinfo is not None
