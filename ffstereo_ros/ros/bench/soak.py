@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.ros.bench.listener import READY
 from ffstereo_ros.ros.bench.soak_guests import OVER
@@ -22,9 +20,9 @@ from ffstereo_ros.ros.processes import ModuleProcess, private_graph
 
 # The first minute is for what is allocated once.
 WARM_S = 60.0
-_ALLOWED_GROWTH = 0.05
-# Memory follows who listens to what, by a third up and down: a trend of less than this time is that of the visitors.
-_TREND_S, _ALLOWED_SHORT = 180.0, 0.5
+_ALLOWED_SPREAD = 0.05
+# The process keeps what it has fetched once: it takes some minutes of visitors to need the most that it will ever need.
+_SETTLED_S, _ALLOWED_SHORT = 180.0, 0.5
 _START_S = 60.0
 # A listener that is killed has listened for so long, or has found no way to the node in this time (Fast DDS may stumble
 # over what the last one left in shared memory), and the next comes after a pause.
@@ -59,7 +57,7 @@ class SoakOutcome:
         latency: from the stamp to the disparity's arrival at the listener: p50, p95, p99, max.
         memory: private memory of the node, without the shared memory of the transport: median of each piece of the
             time after the first minute.
-        growth: by the trend of all samples after the first minute, from its start to its end; 0.05 = 5 %.
+        spread: by how much the largest of these pieces exceeds the smallest; 0.05 = 5 %.
         done: what listeners and callers did; ``killed`` listeners were ended with -9.
         faults: what was not as it has to be; empty = passed.
     """
@@ -74,7 +72,7 @@ class SoakOutcome:
     heard: int
     latency: dict[str, float]
     memory: list[float]
-    growth: float
+    spread: float
     done: dict[str, int]
     faults: list[str]
 
@@ -186,15 +184,6 @@ def private_memory(pid: int) -> float:
     return float(amounts["RssAnon"].split()[0]) / 1024 if "RssAnon" in amounts else math.nan
 
 
-def trend(samples: list[tuple[float, float]]) -> float:
-    """Growth after the first minute, by a straight line through all samples; NaN without samples."""
-    late = [each for each in samples if each[0] >= WARM_S]
-    if len(late) < 2:
-        return math.nan
-    slope, start = np.polyfit([when - late[0][0] for when, _ in late], [amount for _, amount in late], 1)
-    return float(slope * (late[-1][0] - late[0][0]) / start)
-
-
 def pieces(samples: list[tuple[float, float]]) -> list[float]:
     """The median of each tenth of the time after the first minute, or of each 15 s where that is longer."""
     late = [(when - WARM_S, amount) for when, amount in samples if when >= WARM_S]
@@ -204,6 +193,11 @@ def pieces(samples: list[tuple[float, float]]) -> list[float]:
     length = late[-1][0] / count
     parts = [[amount for when, amount in late if min(int(when / length), count - 1) == index] for index in range(count)]
     return [median(part) for part in parts if part]
+
+
+def spread(parts: list[float]) -> float:
+    """By how much the largest exceeds the smallest, 0.05 = 5 %; NaN without any."""
+    return max(parts) / min(parts) - 1.0 if parts else math.nan
 
 
 def _end_faults(status: int, said: str) -> list[str]:
@@ -218,13 +212,14 @@ def _outcome(
     status: dict[str, str] = heard["status"]
     dropped = {key[8:]: int(value) for key, value in status.items() if key.startswith("dropped_") and int(value)}
     sets, published = int(status.get("sets", 0)), int(status.get("published", 0))
-    growth, long = trend(memory), soak.minutes * 60.0 >= WARM_S + _TREND_S
-    allowed = _ALLOWED_GROWTH if long else _ALLOWED_SHORT
+    parts = pieces(memory)
+    allowed = _ALLOWED_SPREAD if soak.minutes * 60.0 >= WARM_S + _SETTLED_S else _ALLOWED_SHORT
     faults = [*faults, *heard["wrong"]]
     if sets != published + sum(dropped.values()) or not sets:
         faults.append(f"{sets} sets came in, but {published} were published and {sum(dropped.values())} dropped")
-    if growth > allowed:
-        faults.append(f"memory grew by {100 * growth:.1f} % after the first minute: allowed is {100 * allowed:g} %")
+    moved = spread(parts)
+    if moved > allowed:
+        faults.append(f"memory moved by {100 * moved:.1f} % after the first minute: allowed is {100 * allowed:g} %")
     if not dropped.get("bad_image") or not dropped.get("bad_calibration"):
         faults.append("no broken image or no broken calibration was counted")
     return SoakOutcome(
@@ -237,8 +232,8 @@ def _outcome(
         dropped=dropped,
         heard=len(heard["latencies"]),
         latency=_percentiles(heard["latencies"]),
-        memory=[round(part, 2) for part in pieces(memory)],
-        growth=growth,
+        memory=[round(part, 2) for part in parts],
+        spread=moved,
         done=heard["done"],
         faults=faults,
     )

@@ -22,7 +22,7 @@ and ones that have to be refused), switch the node off and on, ask for single pa
 - latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
   publication was earlier.
 - memory: the node's own, without the shared memory of the transport, median of each tenth of the time after the first
-  minute. It follows who listens to what. growth: by a straight line through all samples of that time.
+  minute. spread: by how much the largest of these exceeds the smallest.
 """
 
 
@@ -40,7 +40,7 @@ def table(outcome: SoakOutcome) -> str:
         "heard": f"{outcome.heard} disparities",
         "latency ms": ", ".join(f"{name} {value:.1f}" for name, value in latency.items()) or "none",
         "memory MB": ", ".join(f"{part:.1f}" for part in outcome.memory) or "shorter than the first minute",
-        "growth": f"{100 * outcome.growth:+.2f} %",
+        "spread": f"{100 * outcome.spread:.2f} %",
         "done meanwhile": _counts(outcome.done),
         "verdict": "passed" if not outcome.faults else "; ".join(outcome.faults),
     }
