@@ -112,7 +112,7 @@ def draw_cameras(draw: Draw) -> tuple[CameraEffects, CameraEffects]:
     shared = {
         "gamma": draw.uniform(0.75, 1.35),
         "vignetting": 0.0 if draw.chance(0.6) else draw.uniform(0.05, 0.5),
-        "noise": draw.log_uniform(0.002, 0.01) if clean else draw.log_uniform(0.004, 0.045),
+        "noise": draw.log_uniform(0.002, 0.01) if clean else draw.log_uniform(0.003, 0.02),
     }
     tint = [1.0 if grey else draw.uniform(0.85, 1.15) for _ in range(3)]
     blur = 0.0 if draw.chance(0.45) else draw.uniform(0.3, 1.1)

@@ -56,8 +56,8 @@ class Draw:
         """Standard normal numbers."""
         return torch.randn(shape, generator=self._generator)
 
-    def colour(self, saturation: float = 0.35) -> torch.Tensor:
-        """An RGB colour [3] in 0..1: a random grey with a random tint."""
-        grey = self.uniform(0.08, 0.92)
+    def colour(self, saturation: float = 0.25) -> torch.Tensor:
+        """An RGB colour [3] in 0..1: a random grey with a random tint, clear of both ends, where exposure clips."""
+        grey = self.uniform(0.18, 0.76)
         tint = (self.rand(3) - 0.5) * 2 * saturation * self.uniform(0.0, 1.0)
-        return (grey + tint).clamp(0.02, 0.98)
+        return (grey + tint).clamp(0.13, 0.81)

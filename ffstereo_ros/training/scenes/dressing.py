@@ -46,7 +46,7 @@ def draw_spot(draw: Draw, frame: Frame, light: bool) -> Spot:
 def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4.0), solid: bool = False) -> Material:
     """A blank surface with the frame's plainness, else a textured one. ``solid`` leaves reflections out."""
     plain = draw.chance(frame.plainness)
-    contrast = draw.log_uniform(0.004, 0.08) if plain else draw.log_uniform(0.2, 1.3)
+    contrast = draw.log_uniform(0.03, 0.12) if plain else draw.log_uniform(0.2, 1.3)
     detail = None if draw.chance(0.7 if plain else 0.5) else draw_texture_map(draw, (0.7, 1.5))
     spots = [draw_spot(draw, frame, light=False) for _ in range(draw.choice((0, 1, 2), (0.75, 0.18, 0.07)))]
     if draw.chance(0.05):
@@ -58,7 +58,7 @@ def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4
         matrix=draw_colour_matrix(draw, contrast),
         texture=draw_texture_map(draw, scale),
         detail=detail,
-        detail_contrast=draw.log_uniform(0.01, 0.05) if plain else draw.log_uniform(0.03, 0.4),
+        detail_contrast=draw.log_uniform(0.02, 0.06) if plain else draw.log_uniform(0.03, 0.4),
         shade_x=draw.normal(shade),
         shade_y=draw.normal(shade),
         relief_shade=draw.normal(0.04),

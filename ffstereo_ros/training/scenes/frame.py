@@ -29,5 +29,5 @@ def draw_frame(draw: Draw, height: int, width: int, limit: float = MAX_DISPARITY
     limit = min(limit, 0.42 * width)
     near = draw.log_uniform(limit / 9, limit)
     far = near * draw.uniform(0.0, 0.9) ** 1.3
-    plainness = draw.uniform(0.4, 0.85) if draw.chance(0.3) else draw.uniform(0.0, 0.3)
+    plainness = draw.uniform(0.14, 0.3) if draw.chance(0.3) else draw.uniform(0.0, 0.1)
     return Frame(height, width, far, near, plainness)
