@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--iterations", type=int, default=2, help="refinements per step (default: 2)")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches (default: 1)")
     parser.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="data-parallel, one CPU thread each (default: 1)"
+        "--processes", type=int, default=1, metavar="N", help="share each batch, one CPU thread each (default: 1)"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the training itself (default: all)")
     parser.add_argument("--tiny", action="store_true", help="64x128 px crops: to see that everything works, no more")

@@ -72,8 +72,8 @@ def mini_config() -> NetworkConfig:
 def _features() -> FeatureConfig:
     """EdgeNeXt with widths 48, 48, 96, 128; the decoder narrows with one convolution instead of a residual block.
 
-    The patches of the stem overlap. With EdgeNeXt's own, 4x4 px side by side, what a patch shows changes with every px
-    of disparity that is no multiple of four: after 180 steps the matching loss stood at 2.0, with these at 1.7.
+    The patches of the stem overlap: of EdgeNeXt's own, 4x4 px side by side, all that a patch shows changes with every
+    px of disparity that is no multiple of four.
     """
     patch = conv_spec(2, 3, 48, 8, 4, 2, bias=True)
 

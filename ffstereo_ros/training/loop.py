@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ffstereo_ros.backends.freed_memory import keep_freed_memory
 from ffstereo_ros.errors import FFStereoError, ParameterError
 from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metadata
 from ffstereo_ros.network.inference.layout import arrange_for_speed
@@ -26,7 +27,7 @@ from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
-from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
+from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor, share
 from ffstereo_ros.training.start import starting_model
 from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
 from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
@@ -67,6 +68,9 @@ class _Run:
         self.settings = settings
         self.exchange = GradientExchange(settings.output, rank, settings.processes)
         self.device = _device(settings.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            torch.set_flush_denormal(True)
         model = starting_model(settings.preset, settings.seed, settings.init)
         self._identity = _identity(settings)  # read now: hours later the file may be gone
         self.model = model.to(self.device).train()
@@ -179,9 +183,10 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         settings = self.settings
         stream, first = settings.seed * settings.processes + self.exchange.rank, self.progress.step
+        crops = share(settings.crops, settings.processes)
         if settings.data is not None:
-            return iter(folder_loader(settings.data, stream, settings.crops, first, settings.workers))
-        return iter(generated_loader(stream, settings.crops, first, settings.workers))
+            return iter(folder_loader(settings.data, stream, crops, first, settings.workers))
+        return iter(generated_loader(stream, crops, first, settings.workers))
 
 
 def _identity(settings: TrainSettings) -> WeightsMetadata:

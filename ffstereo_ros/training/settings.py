@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ffstereo_ros.errors import ParameterError
@@ -10,7 +10,7 @@ from ffstereo_ros.errors import ParameterError
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Batches of ``batch`` pairs of ``height`` x ``width`` px, drawn with ``weight``.
+    """Batches of ``batch`` pairs of ``height`` x ``width`` px over all processes, drawn with ``weight``.
 
     Nothing in a generated scene is nearer than ``max_disparity`` px, the volume's depth. Sizes are multiples of 32.
     """
@@ -74,6 +74,11 @@ class TrainSettings:
             raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
         if not 0 < self.learning_rate < 1:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
+
+
+def share(crops: tuple[CropPlan, ...], processes: int) -> tuple[CropPlan, ...]:
+    """What each of ``processes`` takes of every batch, at least one pair."""
+    return tuple(replace(crop, batch=max(1, crop.batch // processes)) for crop in crops)
 
 
 def learning_rate_factor(progress: float, warmup: float) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ffstereo_ros.errors import ParameterError
-from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor
+from ffstereo_ros.training.settings import CropPlan, TrainSettings, learning_rate_factor, share
 
 
 def test_cycle_rises_and_is_annealed_to_zero() -> None:
@@ -26,3 +26,8 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
 def test_settings_refuse(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match=str(next(iter(wrong)).replace("_", " "))):
         TrainSettings(Path("out"), **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("processes", "each"), [(1, 4), (2, 2), (3, 1), (8, 1)])
+def test_processes_share_a_batch(processes: int, each: int) -> None:
+    assert [crop.batch for crop in share((CropPlan(64, 128, 4, 64, 1.0),), processes)] == [each]
