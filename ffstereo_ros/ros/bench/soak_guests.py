@@ -47,6 +47,15 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "speckle_size": (0, 50),
     "temporal_weight": (0.0, 0.5),
 }
+# All at once, they need the most memory.
+HEAVIEST = {name: values[0] for name, values in CHANGES.items()} | {
+    "max_disparity": 192,
+    "scale": 1.0,
+    "confidence_threshold": 0.5,
+    "flying_pixel_threshold": 1.0,
+    "speckle_size": 50,
+    "temporal_weight": 0.5,
+}
 REFUSED: dict[str, Any] = {"iterations": 1000, "max_disparity": 100, "depth_encoding": "8UC1", "scale": 99.0}
 
 OVER = "the visit is over"
@@ -88,8 +97,9 @@ class Guests:
         self._once = self._node.create_client(Trigger, "stereo_node/compute_once")
 
     def visit(self, seconds: float) -> None:
-        """Does everything again and again, each in its own rhythm, then lets the node come to rest."""
-        self.toggle(DISPARITY)
+        """Does everything once, then again and again, each in its own rhythm, then lets the node come to rest."""
+        began = time.monotonic()
+        self.tour()
         actions: list[tuple[float, Callable[[], None]]] = [
             (1.5, lambda: self.toggle(self._random.choice([name for name in TYPES if name != DISPARITY]))),
             (2.0, self.set_parameters),
@@ -98,8 +108,8 @@ class Guests:
             (17.0, self.restart),
             (29.0, self.leave_and_come_back),
         ]
-        began = time.monotonic()
-        due = [began + period for period, _ in actions]
+        toured = time.monotonic()
+        due = [toured + period for period, _ in actions]
         while time.monotonic() < began + seconds:
             self.spin_for(0.05)
             for index, (period, action) in enumerate(actions):
@@ -107,6 +117,20 @@ class Guests:
                     action()
                     due[index] = time.monotonic() + period
         self._call(self._enable, SetBool.Request(data=True))
+
+    def tour(self) -> None:
+        """Everything once, with a listener to every topic: what is allocated once is allocated in the first minute."""
+        for topic in TYPES:
+            self.toggle(topic)
+        for name, values in CHANGES.items():
+            for value in values:
+                self._assign({name: value}, allowed=True)
+                self.spin_for(0.3)
+        self._assign(HEAVIEST, allowed=True)
+        self.spin_for(3.0)
+        self.disable_and_ask_for_one()
+        self.restart()
+        self.restart()
 
     def wait_for_rest(self) -> None:
         """Until the camera is gone and the node has told its last account."""

@@ -15,6 +15,7 @@ Processes of one host with DDS between them: a camera that sends rgb8 pairs and 
 in a hundred broken, its clock set back by 1000 s again and again; the node, its backend replaced by a constant;
 listeners that come and go; listeners to all outputs that are killed with -9; callers that set parameters (allowed ones
 and ones that have to be refused), switch the node off and on, ask for single pairs, and restart it by its lifecycle.
+In the first minute everything is done once, with a listener to every topic, so that what is allocated once is there.
 
 - sent: pairs sent. sets: pairs with both CameraInfo that the node synchronised. The rest was sent while the node was
   not active, or was lost by the transport.
