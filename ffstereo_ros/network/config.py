@@ -171,6 +171,8 @@ class NetworkConfig:
     """The architecture of one network. Equal configs build equal modules with equal state-dict names and shapes.
 
     ``max_disparity`` is the largest one, in px, the network was made for (multiple of 32): positional tables end there.
+    ``start_radius``: refinement starts from the mean over so many bins on either side of the likeliest one; None, as in
+    the published networks: over all bins.
     """
 
     feature: FeatureConfig
@@ -185,6 +187,7 @@ class NetworkConfig:
     upsampling: UpsamplingConfig
     lookup: LookupConfig = LookupConfig()
     max_disparity: int = 416
+    start_radius: int | None = None
     unused: tuple[UnusedTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class FastFoundationStereo(nn.Module):
         self._check(left, right, iterations, max_disparity, initial_disparity)
         left_maps, right_x4, stem = self.encode(left, right)
         volume, logits = self.match(left_maps, right_x4, max_disparity)
-        initial = soft_argmax(logits) if initial_disparity is None else initial_disparity.float()
+        initial = self.start(logits) if initial_disparity is None else initial_disparity.float()
         context = self.context(left_maps.x4)
         lookup = self.make_lookup(volume, left_maps.x4, right_x4)
         results = self.refine(context, lookup, initial, stem, iterations)
@@ -128,6 +128,11 @@ class FastFoundationStereo(nn.Module):
         volume = self.cost_agg(volume, left)
         logits = run_block(self.classifier, volume, left.x4).squeeze(1)
         return volume, logits
+
+    def start(self, logits: Tensor) -> Tensor:
+        """Matching logits [B, D, h, w] -> the disparity that refinement starts from [B, 1, h, w] in quarter px."""
+        radius = self.config.start_radius
+        return soft_argmax(logits) if radius is None else local_soft_argmax(logits, radius)
 
     def context(self, feature: Tensor) -> Context:
         """Left feature at 1/4 [B, C, h, w] -> first hidden state, channel-weighted context, spatial attention."""
@@ -180,6 +185,17 @@ def soft_argmax(logits: Tensor) -> Tensor:
     values = torch.arange(logits.shape[1], device=logits.device, dtype=torch.float32)
     probability = logits.float().softmax(dim=1)
     return (probability * values.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def local_soft_argmax(logits: Tensor, radius: int) -> Tensor:
+    """As `soft_argmax`, over the ``radius`` bins on either side of the likeliest.
+
+    Beside an edge the distribution has two peaks, and the mean of all bins lies on neither surface (the sub-pixel MAP
+    approximation of Practical Deep Stereo, arXiv 1806.01677).
+    """
+    bins = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
+    far = (bins - logits.argmax(dim=1, keepdim=True)).abs() > radius
+    return soft_argmax(logits.float().masked_fill(far, float("-inf")))
 
 
 def check_images(left: Tensor, right: Tensor) -> None:

@@ -66,6 +66,7 @@ def mini_config() -> NetworkConfig:
         upsampling=_upsampling(),
         lookup=LookupConfig(levels=2, radius=4),
         max_disparity=416,
+        start_radius=2,
     )
 
 

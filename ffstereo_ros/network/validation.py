@@ -32,6 +32,10 @@ def check_config(config: NetworkConfig) -> None:
     expect(limit > 0 and limit % 32 == 0, "max_disparity", f"is {limit} px: must be a positive multiple of 32")
     lookup = config.lookup
     expect(lookup.levels > 0 and lookup.radius > 0, "lookup", "needs at least one level and a radius of 1")
+    radius = config.start_radius
+    expect(
+        radius is None or radius > 0, "start_radius", f"is {radius} bins: must be at least 1, or nothing for all bins"
+    )
     image = Shape(3, (_HEIGHT, _WIDTH))
     x4, x8, x16, x32 = _feature_shapes(config.feature, image)
     volume = _volume_shape(config, x4)
