@@ -22,3 +22,15 @@ def keep_freed_memory() -> bool:
         return False
     # One arena: those of other threads are heaps of 64 MB, which go back to the kernel whatever the threshold says.
     return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _NEVER) and mallopt(_M_ARENA_MAX, 1))
+
+
+def give_back_freed_memory() -> bool:
+    """Return what is free to the kernel, wherever it lies; whether the C library can (glibc).
+
+    For the end of a use: what comes next fetches its pages anew. A process that keeps its memory otherwise ends up with
+    the most that any frame ever needed, and the holes between.
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False

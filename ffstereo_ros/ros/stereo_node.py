@@ -10,6 +10,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
+from ffstereo_ros.backends.freed_memory import give_back_freed_memory
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.factory import MatcherSettings, ReadyMatcher, create_matcher
 from ffstereo_ros.ros.executor_calls import ExecutorCalls
@@ -213,6 +214,7 @@ class StereoNode(LifecycleNode):
         del pipeline
         # Its parts hold each other, and frames: left to the collector's own rhythm, restarts add up.
         gc.collect()
+        give_back_freed_memory()
 
     def destroy_node(self) -> None:
         """Ends the inference thread, frees the backend, and destroys the node."""
