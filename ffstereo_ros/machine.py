@@ -32,9 +32,10 @@ def machine(packages: Sequence[str] = ("numpy", "opencv", "torch", "tensorrt")) 
 
 
 def _version(package: str) -> str:
-    if package == "opencv":  # a distribution of one of several names, or none at all with the system's package
-        module = sys.modules.get("cv2")
-        return str(module.__version__) if module else "not loaded"
+    if package == "opencv":  # distributions of several names have it, and the system's package is none
+        import cv2
+
+        return str(cv2.__version__)
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

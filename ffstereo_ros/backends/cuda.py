@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ffstereo_ros.backends.cuda_frames import CudaFrames, Forward
-from ffstereo_ros.backends.pytorch import NetworkSettings, network_forward
+from ffstereo_ros.backends.cuda_frames import CudaFrames
+from ffstereo_ros.backends.pytorch import Forward, NetworkSettings, network_forward
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError

@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ffstereo_ros.backends.pytorch import Forward
+
 Uint8Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
-
-# The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px or None -> float32 maps [N, H, W]; reads nothing back.
-Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 # Runs the function given, and returns what repeats all that it enqueued at the price of one launch.
 Record = Callable[[Callable[[], None]], Callable[[], None]]

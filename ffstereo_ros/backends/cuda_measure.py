@@ -10,8 +10,8 @@ from statistics import median
 import numpy as np
 import torch
 
-from ffstereo_ros.backends.cuda_frames import CudaFrames, Forward, record_graph
-from ffstereo_ros.backends.pytorch import NetworkSettings, network_forward
+from ffstereo_ros.backends.cuda_frames import CudaFrames, record_graph
+from ffstereo_ros.backends.pytorch import Forward, NetworkSettings, network_forward
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.kernels.measure import CudaTimer, Timer
 from ffstereo_ros.network.inference import prepare_for_inference

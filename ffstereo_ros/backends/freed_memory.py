@@ -16,12 +16,9 @@ def keep_freed_memory() -> bool:
     the time to publish its messages more than half. The setting is the process's: its memory stays at the largest
     frame's until it ends.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
     # One arena: those of other threads are heaps of 64 MB, which go back to the kernel whatever the threshold says.
-    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _NEVER) and mallopt(_M_ARENA_MAX, 1))
+    settings = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER, _M_ARENA_MAX: 1}
+    return all(_call("mallopt", name, value) for name, value in settings.items())
 
 
 def give_back_freed_memory() -> bool:
@@ -30,7 +27,12 @@ def give_back_freed_memory() -> bool:
     For the end of a use: what comes next fetches its pages anew. A process that keeps its memory otherwise ends up with
     the most that any frame ever needed, and the holes between.
     """
+    return _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> bool:
+    """What a function of the C library answers; False where the library has none of that name."""
     try:
-        return bool(ctypes.CDLL(None).malloc_trim(0))
+        return bool(getattr(ctypes.CDLL(None), name)(*arguments))
     except (AttributeError, OSError, TypeError):
         return False

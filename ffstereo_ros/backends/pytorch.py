@@ -20,6 +20,9 @@ from ffstereo_ros.network.hierarchical import hierarchical_start
 from ffstereo_ros.network.inference import prepare_for_cpu
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
+# The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px or None -> float32 maps [N, H, W]; reads nothing back.
+Forward = Callable[[Tensor, Tensor | None], Tensor]
+
 # The first frame pays for the allocator, the primitive caches and the threads: a small one does, before a camera waits.
 _WARM_UP_SHAPE = (96, 160)
 
@@ -113,10 +116,8 @@ class TorchBackend:
         return f"the network failed on a {size}: {text}"
 
 
-def network_forward(
-    model: FastFoundationStereo, settings: NetworkSettings
-) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """The pair as uint8 [2, H, W, 3] and a start [1, 1, H, W] px -> disparity px and confidence, [2, H, W]."""
+def network_forward(model: FastFoundationStereo, settings: NetworkSettings) -> Forward:
+    """The network as a function; its maps are the disparity, px, and the confidence."""
 
     def forward(pair: Tensor, start: Tensor | None) -> Tensor:
         left, right = pair.permute(0, 3, 1, 2).float().split(1)

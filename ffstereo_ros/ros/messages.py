@@ -111,12 +111,7 @@ def depth_camera_info(left: CameraInfo, header: Header) -> CameraInfo:
 
 
 def cloud_message(
-    depth: Float32Array,
-    camera: StereoCamera,
-    rgb: Uint8Image,
-    header: Header,
-    *,
-    stride: int = 1,
+    depth: Float32Array, camera: StereoCamera, rgb: Uint8Image, header: Header, *, stride: int = 1
 ) -> PointCloud2:
     """An organised cloud of 16-byte points: x, y, z float32 m and rgb packed into a float32 as 0x00RRGGBB.
 

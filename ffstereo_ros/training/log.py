@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 LOSS_FIELDS = (
-    *("step", "samples", "minutes", "learning_rate", "total", "initial", "refinement", "volume", "epe"),
-    *("gradient_norm", "skipped"),
-)
+    "step", "samples", "minutes", "learning_rate", "total", "initial", "refinement", "volume", "epe",
+    "gradient_norm", "skipped",
+)  # fmt: skip
 LOSS_FILE = "losses.csv"
 EVALUATION_FILE = "evaluations.jsonl"
 CURVES_FILE = "curves.png"

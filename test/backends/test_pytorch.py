@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +25,13 @@ Image = NDArray[np.uint8]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small network's architecture with random numbers, as a file; refinement moves little."""
+    return _write_random_weights(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+def _write_random_weights(path: Path, **changes: Any) -> Path:
     model = fresh_model("mini", 0)
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_weights(path, LoadedWeights(model.config, model.state_dict(), WeightsMetadata("random", "none", "a test")))
+    config = replace(model.config, **changes)
+    save_weights(path, LoadedWeights(config, model.state_dict(), WeightsMetadata("random", "none", "a test")))
     return path
 
 
@@ -56,13 +61,16 @@ def test_answers_on_the_users_pixels_with_a_confidence(matcher: StereoMatcher, p
     assert np.array_equal(matcher.match(*pair).raw_disparity, result.raw_disparity)  # no state between frames
 
 
-def test_bf16_answers_as_fp32_does(settings: MatcherSettings, pair: tuple[Image, Image]) -> None:
-    """But where random weights find two bins equally likely, and rounding decides from which one refinement starts."""
-    matchers = [create_matcher(replace(settings, precision=name)).matcher for name in ("fp32", "bf16")]
+def test_bf16_answers_as_fp32_does(settings: MatcherSettings, pair: tuple[Image, Image], tmp_path: Path) -> None:
+    """Mean 0.1 px allowed, measured 0.009, in a search range of 64 px.
+
+    The start is the mean of all bins: random weights find many of them equally likely, and which is the likeliest then
+    lies with the rounding.
+    """
+    whole = replace(settings, weights=str(_write_random_weights(tmp_path / "whole.safetensors", start_radius=None)))
+    matchers = [create_matcher(replace(whole, precision=name)).matcher for name in ("fp32", "bf16")]
     answers = [matcher.match(*pair).raw_disparity for matcher in matchers]
-    error = np.abs(answers[0] - answers[1])
-    assert 0 < np.median(error) < 0.05  # 0.018 px seen
-    assert (error > 0.5).mean() < 0.25  # 0.13 seen
+    assert 0 < np.abs(answers[0] - answers[1]).mean() < 0.1
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])

@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from official_format import Writer, save_official
+from claimed_classes import save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS
 
 from ffstereo_ros.cli.main import main

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from claimed_classes import save_official
 from local_hub import LocalHub, serve
-from official_format import Writer, save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS
 
 from ffstereo_ros.cli.main import main

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from claimed_classes import save_official
 from local_hub import LocalHub, serve
-from official_format import Writer, save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS
 
 from ffstereo_ros.network.checkpoint.known import KnownCheckpoint, sha256_of

@@ -6,14 +6,11 @@ written from the description of the format, so that arrangements nobody publishe
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import types
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from claimed_classes import make, make_plain
 from torch import nn
 
 from ffstereo_ros.network.config import HourglassConfig, NetworkConfig, SelectiveGRUConfig
@@ -36,58 +33,7 @@ from ffstereo_ros.network.specs import (
     UpsampleSpec,
 )
 
-_CLASSES: dict[str, type] = {}
 ARGS = {"corr_levels": 2, "corr_radius": 4, "max_disp": 416, "mixed_precision": True, "valid_iters": 8}
-
-
-def make(path: str, /, **members: Any) -> Any:
-    """A module of an empty class `path`; modules, tensors and plain attributes are told apart by nn.Module itself."""
-    if path not in _CLASSES:
-        module, _, name = path.rpartition(".")
-        _CLASSES[path] = type(name, (nn.Module,), {"__module__": module})
-    built = _CLASSES[path]()
-    for name, value in members.items():
-        setattr(built, name, value)
-    return built
-
-
-def make_plain(path: str, **state: Any) -> Any:
-    """An object of an empty class that is no module (omegaconf's)."""
-    if path not in _CLASSES:
-        module, _, name = path.rpartition(".")
-        _CLASSES[path] = type(name, (), {"__module__": module})
-    built = _CLASSES[path]()
-    built.__dict__.update(state)
-    return built
-
-
-@contextlib.contextmanager
-def importable_classes() -> Iterator[None]:
-    """Pickle insists that a class can be imported: stand-in modules hold them meanwhile."""
-    stand_ins: dict[str, Any] = {}
-    for path, cls in _CLASSES.items():
-        module, _, name = path.rpartition(".")
-        parts = module.split(".")
-        for i in range(len(parts)):
-            stand_ins.setdefault(".".join(parts[: i + 1]), types.ModuleType(parts[i]))
-        setattr(stand_ins[module], name, cls)
-    kept = {name: sys.modules.get(name) for name in stand_ins}
-    sys.modules.update(stand_ins)
-    try:
-        yield
-    finally:
-        for name, module in kept.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
-
-
-def save_official(root: Any, path: Path, **options: Any) -> Path:
-    """`torch.save` of the whole module, as the authors do."""
-    with importable_classes():
-        torch.save(root, path, **options)
-    return path
 
 
 def dict_config(values: dict[str, Any]) -> Any:

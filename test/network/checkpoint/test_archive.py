@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from claimed_classes import save_official
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from official_format import Writer, save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS
 
 from ffstereo_ros.errors import WeightsError

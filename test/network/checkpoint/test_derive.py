@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from claimed_classes import make, save_official
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from official_format import Writer, make, save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS, POST_8, POST_16, POST_32, default_hourglass, small_config, with_posts
 from torch import nn
 

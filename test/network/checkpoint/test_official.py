@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from official_format import Writer, make_plain, save_official
+from claimed_classes import make_plain, save_official
+from official_format import Writer
 from small_networks import ARRANGEMENTS
 
 from ffstereo_ros.errors import WeightsError
