@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
+from ffstereo_ros.cli.matching import add_filter_arguments, filters_of
 from ffstereo_ros.errors import InputFileError, ParameterError
 from ffstereo_ros.evaluation.evaluator import DEFAULT_MAX_DISPARITY, Contender, EvaluatorSettings, evaluate
 from ffstereo_ros.evaluation.layouts import find_scenes
@@ -50,6 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--summary", type=Path, metavar="DIR", help="also write accuracy.md, .json and .svg there, without any image"
     )
     add_contender_arguments(parser)
+    add_filter_arguments(parser)
     return parser
 
 
@@ -67,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
     scenes = find_scenes(args.scenes)[: args.limit]
     contenders = contenders_of(args)
     bound = None if args.own_max_disparity else args.max_disparity
+    settings = EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures, filters_of(args))
     for contender in contenders:
         contender.matcher(bound or DEFAULT_MAX_DISPARITY)  # what cannot run is refused now, not once a scene
     output = make_output(args.output)
-    settings = EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures)
     results = Run(
         source=str(args.scenes),
         contenders=[ContenderResult(contender.label) for contender in contenders],

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ffstereo_ros.cli.evaluate import make_output
-from ffstereo_ros.cli.matching import add_matching_arguments, settings_of
+from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, settings_of
 from ffstereo_ros.errors import InputFileError, ParameterError
 from ffstereo_ros.evaluation.bag_evaluator import BagJudge
 from ffstereo_ros.evaluation.bag_frames import Decoders, FrameStream
@@ -37,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for figures and report")
     _add_bag_arguments(parser)
     add_matching_arguments(parser)
+    add_filter_arguments(parser)
     return parser
 
 
@@ -122,6 +123,7 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
     with ExitStack() as stack:
         bag = stack.enter_context(Bag(args.bag))
         topics = find_topics(bag.types, left=args.left_topic, right=args.right_topic)
+        filters = filters_of(args)
         truth = "" if args.truth == "none" else find_truth(bag.types, args.truth)
         result.planned, result.truth = bag.count(topics.left), truth
         ready = create_matcher(settings_of(args))
@@ -134,6 +136,7 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
             ready.matcher,
             result,
             FrameTable(stack.enter_context((output / "frames.csv").open("w", newline="", encoding="utf-8"))),
+            filters=filters,
             left_right_every=args.left_right_every,
             picture_every=max(1, min(result.planned, args.limit or result.planned) // args.pictures),
         )

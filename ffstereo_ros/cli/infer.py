@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ffstereo_ros.cli.matching import add_matching_arguments, settings_of
+from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, settings_of
 from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.filters.chain import FilterChain
 from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
 from ffstereo_ros.core.matcher import StereoResult
 from ffstereo_ros.errors import InputFileError
@@ -32,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--raw", action="store_true", help="also write disparity_raw.npy, the answer before any mask")
     parser.add_argument("--force", action="store_true", help="replace results that are already in the folder")
     add_matching_arguments(parser)
+    add_filter_arguments(parser)
     return parser
 
 
@@ -44,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
     left, right = read_rgb(args.left), read_rgb(args.right)
     camera = read_camera(args.camera, left.shape[1], left.shape[0]) if args.camera else None
     _claim(args.output, _names(camera is not None, args.raw), args.force)
+    filters = filters_of(args)
     ready = create_matcher(settings_of(args))
     print(ready.reason)
     result = ready.matcher.match(left, right)
+    result = FilterChain(filters, ready.matcher).apply(result, left, right).result
     _write_disparity(args.output, result, raw=args.raw)
     _tell_disparity(result)
     if camera is not None:

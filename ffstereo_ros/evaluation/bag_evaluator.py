@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros.core.filters.chain import FilterChain, FilterSettings
 from ffstereo_ros.core.filters.left_right import match_right
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.errors import FFStereoError
@@ -40,6 +41,7 @@ class BagJudge:
         table: the row for each frame.
         truth: or None.
         result_bag: or None.
+        filters: what is taken out of every answer before it is judged; their time counts.
         left_right_every: the costly left-right check is made on every n-th frame; 0 = never.
         picture_every: a strip of pictures for every n-th frame.
     """
@@ -49,12 +51,16 @@ class BagJudge:
     table: FrameTable
     truth: BagTruth | None = None
     result_bag: ResultBag | None = None
+    filters: FilterSettings = field(default_factory=FilterSettings)
     left_right_every: int = 5
     picture_every: int = 10
     _flicker: FlickerMeter = field(default_factory=FlickerMeter)
     _first: int | None = None
     _seen: int = 0
     _limits: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        self._chain = FilterChain(self.filters, self.matcher)
 
     def judge_all(self, frames: Iterable[StereoFrame], limit: int | None, on_frame: Callable[[BagRun], None]) -> None:
         """Every frame, or the first ``limit``; whatever stops it, the run is valid."""
@@ -74,6 +80,7 @@ class BagJudge:
         try:
             began = time.perf_counter()
             result = self.matcher.match(frame.left, frame.right)
+            result = self._chain.apply(result, frame.left, frame.right).result
             elapsed = time.perf_counter() - began
             row = self._consistency(frame, result, number)
         except FFStereoError as error:

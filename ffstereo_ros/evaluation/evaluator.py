@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.filters.chain import FilterChain, FilterSettings
 from ffstereo_ros.core.filters.left_right import match_right
 from ffstereo_ros.core.geometry import depth_from_disparity
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
@@ -68,12 +69,14 @@ class EvaluatorSettings:
         repeats: matches of each scene; the first gives the answer, the median of all the time.
         consistency: also match the right image, for the left-right agreement. Costs one more match.
         pictures: scenes with pictures in the report; the others have figures only.
+        filters: what is taken out of every answer before it is judged; their time counts.
     """
 
     max_disparity: int | None = DEFAULT_MAX_DISPARITY
     repeats: int = 1
     consistency: bool = True
     pictures: int = 200
+    filters: FilterSettings = field(default_factory=FilterSettings)
 
 
 def evaluate(
@@ -163,7 +166,7 @@ def _judge(
     wanted = own_max_disparity(scene, data) if settings.max_disparity is None else settings.max_disparity
     try:
         matcher, so_far.description = contender.matcher(wanted)
-        answer = _timed_match(matcher, data, settings.repeats, result)
+        answer = _timed_match(matcher, data, settings, result)
         if settings.consistency:
             backward = match_right(matcher, data.left, data.right)
             result.consistency["left_right"] = left_right_agreement(answer.disparity, backward)
@@ -176,12 +179,15 @@ def _judge(
     return result
 
 
-def _timed_match(matcher: StereoMatcher, data: SceneData, repeats: int, result: SceneResult) -> StereoResult:
+def _timed_match(
+    matcher: StereoMatcher, data: SceneData, settings: EvaluatorSettings, result: SceneResult
+) -> StereoResult:
     times, inside = [], []
     answer = None
-    for _ in range(max(repeats, 1)):
+    for _ in range(max(settings.repeats, 1)):
+        chain = FilterChain(settings.filters, matcher)  # a new one each time: scenes have no past
         began = time.perf_counter()
-        latest = matcher.match(data.left, data.right)
+        latest = chain.apply(matcher.match(data.left, data.right), data.left, data.right).result
         times.append(time.perf_counter() - began)
         inside.append(latest.infer_seconds)
         answer = answer or latest

@@ -70,6 +70,17 @@ def test_writes_the_three_files(tmp_path):
     assert rows[0]["bad2_visible"] == ""
 
 
+def test_filters_are_judged_as_part_of_the_method(tmp_path):
+    make_scene(tmp_path / "in" / "wall", shift=12)
+    assert (
+        evaluate(tmp_path / "in", tmp_path / "out", "--left-band-filter", "--roi-height", "24", "--repeats", "2") == 0
+    )
+    wall = json.loads((tmp_path / "out" / "metrics.json").read_text())["scenes"]["wall"]
+    assert wall["all"]["density"] == pytest.approx(100 * 20 / 60 * 148 / 160, abs=0.5)  # 4 of the 24 rows have no truth
+    assert wall["all"]["bad2"] == pytest.approx(100 - wall["all"]["density"], abs=0.1)  # unknown counts as bad
+    assert wall["answered"]["bad2"] == 0
+
+
 def test_the_report_needs_no_network_and_names_every_scene(tmp_path):
     make_scene(tmp_path / "in" / "wall_near", shift=12)
     evaluate(tmp_path / "in", tmp_path / "out")

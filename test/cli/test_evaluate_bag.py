@@ -64,6 +64,17 @@ def test_every_frame_is_matched_and_recorded_beside_the_input(tmp_path):
     }
 
 
+def test_filters_are_judged_and_recorded(tmp_path):
+    bag = make_bag(tmp_path / "drive", frames=2)
+    assert evaluate(bag, tmp_path / "out", "--roi-width", str(WIDTH // 2), "--temporal-weight", "0.5") == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert 30 < metrics["consistency"]["coverage"] <= 50
+    for _, message in read(tmp_path / "drive_sgbm")["/stereo/depth/image_rect"]:
+        depth = np.frombuffer(message.data, np.float32).reshape(HEIGHT, WIDTH)
+        assert np.isnan(depth[:, WIDTH // 2 :]).all()
+        assert np.isfinite(depth[:, : WIDTH // 2]).mean() > 0.6
+
+
 def test_recorded_messages_mean_what_they_say(tmp_path):
     evaluate(make_bag(tmp_path / "drive", 1), tmp_path / "out")
     results = read(tmp_path / "drive_sgbm")

@@ -48,6 +48,18 @@ def test_keeps_what_is_there_unless_told(pair, capsys):
     assert infer(pair, "--force") == 0
 
 
+def test_the_nodes_filters_take_out_of_the_disparity_and_of_nothing_else(pair):
+    assert infer(pair, "--raw") == 0
+    whole, raw = np.load(pair / "out/disparity.npy"), np.load(pair / "out/disparity_raw.npy")
+    assert infer(pair, "--raw", "--force", "--left-band-filter", "--roi-y", "40", "--roi-height", "20") == 0
+    filtered = np.load(pair / "out/disparity.npy")
+    assert np.isnan(filtered[:40]).all()
+    assert np.isnan(filtered[60:]).all()
+    assert np.isnan(filtered[40:60, : SHIFT - 1]).all()
+    assert np.array_equal(filtered[40:60, SHIFT + 1 :], whole[40:60, SHIFT + 1 :], equal_nan=True)
+    assert np.array_equal(np.load(pair / "out/disparity_raw.npy"), raw, equal_nan=True)
+
+
 def test_without_a_camera_there_is_no_depth(pair):
     assert infer(pair) == 0
     assert not (pair / "out/depth.npy").exists()
@@ -55,7 +67,12 @@ def test_without_a_camera_there_is_no_depth(pair):
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [(["--iterations", "0"], "iterations = 0"), (["--camera", "none.json"], "none.json"), (["--scale", "99"], "scale")],
+    [
+        (["--iterations", "0"], "iterations = 0"),
+        (["--temporal-weight", "2"], "temporal_weight = 2"),
+        (["--camera", "none.json"], "none.json"),
+        (["--scale", "99"], "scale"),
+    ],
 )
 def test_refusals_are_one_line(pair, capsys, more, said):
     assert infer(pair, *more) == 1
