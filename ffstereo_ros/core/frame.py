@@ -142,14 +142,14 @@ def restore_disparity(disparity: Float32Array, geometry: FrameGeometry) -> Float
         disparity: float32 ``[h, w]`` model px, NaN = unknown.
 
     Returns:
-        float32 ``[H, W]`` px, a new array; NaN stays NaN and does not spread to its neighbours.
+        float32 ``[H, W]`` px, at scale 1 a view; NaN stays NaN and does not spread to its neighbours.
     """
     restored = restore_map(disparity, geometry)
     return restored if geometry.scale == 1.0 else restored / np.float32(geometry.scale)
 
 
 def restore_map(values: Float32Array, geometry: FrameGeometry) -> Float32Array:
-    """Any per-pixel map of the model (a confidence, say) on the user's pixels, values unchanged."""
+    """Any per-pixel map of the model (a confidence, say) on the user's pixels, values unchanged; at scale 1 a view."""
     if values.shape != geometry.model_shape:
         raise ImageError(
             f"the backend answered {list(values.shape)} px for an input of {list(geometry.model_shape)} px: "
@@ -158,7 +158,7 @@ def restore_map(values: Float32Array, geometry: FrameGeometry) -> Float32Array:
     if geometry.scale == 1.0:
         rows = slice(geometry.pad_top, geometry.pad_top + geometry.height)
         columns = slice(geometry.pad_left, geometry.pad_left + geometry.width)
-        return values[rows, columns].astype(np.float32)
+        return values[rows, columns].astype(np.float32, copy=False)
     return _sample(np.ascontiguousarray(values, np.float32), geometry, geometry.pad_left, geometry.pad_top)
 
 

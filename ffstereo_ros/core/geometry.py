@@ -6,12 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.validity import mask_depth_range
 from ffstereo_ros.errors import ImageError
 
 Float32Array = NDArray[np.float32]
 
 
-def depth_from_disparity(disparity: Float32Array, camera: StereoCamera) -> Float32Array:
+_NEAREST, _FARTHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+
+def depth_from_disparity(
+    disparity: Float32Array, camera: StereoCamera, *, min_depth: float = _NEAREST, max_depth: float = _FARTHEST
+) -> Float32Array:
     """Depth along the optical axis of the left camera.
 
     ``Z = f * B / (d + cx_right - cx_left)``
@@ -19,10 +25,11 @@ def depth_from_disparity(disparity: Float32Array, camera: StereoCamera) -> Float
     Args:
         disparity: ``[H, W]`` px of the left image, NaN = unknown.
         camera: the pair the disparity belongs to.
+        min_depth, max_depth: m; what lies outside is unknown.
 
     Returns:
-        ``[H, W]`` float32 m; NaN where the disparity is unknown or the ray does not meet in front of the cameras
-        (``d + cx_right - cx_left <= 0``, infinitely far or behind).
+        ``[H, W]`` float32 m, a new array; NaN where the disparity is unknown or the rays do not meet in front of the
+        cameras (``d + cx_right - cx_left <= 0``, infinitely far or behind).
 
     Raises:
         ImageError: the disparity does not have the camera's image size.
@@ -30,13 +37,11 @@ def depth_from_disparity(disparity: Float32Array, camera: StereoCamera) -> Float
     Source: sensor_msgs/CameraInfo projection model; Q matrix of Bradski and Kaehler, Learning OpenCV, ch. 12.
     """
     _require_size(disparity, camera)
-    shifted = disparity + np.float32(camera.cx_offset)
+    shifted = disparity + np.float32(camera.cx_offset) if camera.cx_offset else disparity
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         depth = np.float32(camera.focal_baseline) / shifted
-    # Not `depth <= 0`: a shifted disparity of -0.0 or NaN has to come out as NaN as well. A depth beyond float32
-    # (a denormal disparity) is infinitely far, which is unknown too.
-    depth[~((shifted > 0) & np.isfinite(depth))] = np.nan
-    return depth
+    # Infinite, and so beyond the farthest: over 0.0, -0.0 and what is so small that the quotient leaves float32.
+    return mask_depth_range(depth, min_depth=max(min_depth, _NEAREST), max_depth=min(max_depth, _FARTHEST))
 
 
 def points_from_depth(depth: Float32Array, camera: StereoCamera) -> Float32Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.frame import FrameGeometry, disparity_to_model, prepare_pair, restore_disparity, restore_map
-from ffstereo_ros.core.validity import mask_unknown
+from ffstereo_ros.core.validity import keep, known_mask
 from ffstereo_ros.errors import BackendError, ImageError
 
 Uint8Image = NDArray[np.uint8]
@@ -22,7 +22,7 @@ MIN_SIDE = 32
 
 @dataclass(frozen=True)
 class BackendAnswer:
-    """A backend's own answer at model scale, before any mask.
+    """A backend's own answer at model scale, before any mask; the arrays are the receiver's to keep.
 
     Attributes:
         disparity: float32 ``[h, w]`` model px, NaN = unanswered.
@@ -74,7 +74,8 @@ class StereoResult:
     Attributes:
         disparity: float32 ``[H, W]`` px of the left image, NaN = unknown.
         confidence: float32 ``[H, W]`` 0..1, or None.
-        raw_disparity: float32 ``[H, W]`` px, the backend's answer before any mask.
+        raw_disparity: float32 ``[H, W]`` px, the backend's answer before any mask; the same array as ``disparity``
+            where no mask took anything away.
         max_disparity: largest disparity searched, px of the left image.
         infer_seconds: time inside the backend, s.
         negative_fraction: share of answered pixels below 0 px; several per cent are the symptom of weights that
@@ -125,13 +126,18 @@ class StereoMatcher:
     def _restore(self, answer: BackendAnswer, geometry: FrameGeometry, seconds: float) -> StereoResult:
         raw = restore_disparity(answer.disparity, geometry)
         confidence = None if answer.confidence is None else restore_map(answer.confidence, geometry)
-        disparity = mask_unknown(raw, max_disparity=self.max_disparity)
-        if confidence is not None:
-            confidence = np.where(np.isnan(disparity), np.float32(0), confidence)
-        with np.errstate(invalid="ignore"):
-            answered = int(np.count_nonzero(~np.isnan(raw)))
-            negative = int(np.count_nonzero(raw < 0)) / max(answered, 1)
-        return StereoResult(disparity, confidence, raw, self.max_disparity, seconds, negative)
+        known = known_mask(raw, max_disparity=self.max_disparity)
+        if known is None:
+            return StereoResult(raw, confidence, raw, self.max_disparity, seconds, 0.0)
+        confidence = None if confidence is None else keep(confidence, known, otherwise=0.0)
+        negative = _negative_fraction(raw[known == 0], raw.size)
+        return StereoResult(keep(raw, known), confidence, raw, self.max_disparity, seconds, negative)
+
+
+def _negative_fraction(refused: Float32Array, pixels: int) -> float:
+    """Share of negative answers among all answers to ``pixels``, of which ``refused`` ``[N]`` px are no disparities."""
+    answered = pixels - int(np.count_nonzero(np.isnan(refused)))
+    return int(np.count_nonzero(refused < 0)) / max(answered, 1)
 
 
 def _require_matchable(left: Uint8Image) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
+Mask = NDArray[np.uint8]
 
 
-def mask_unknown(disparity: Float32Array, *, max_disparity: float) -> Float32Array:
-    """Replaces what cannot be a disparity by NaN.
+def known_mask(disparity: Float32Array, *, max_disparity: float) -> Mask | None:
+    """Where an answer can be a disparity.
 
     A rectified pair sees nothing at a negative disparity, and no backend can have looked beyond its own maximum by
     more than interpolation. Zero stays: it is a point at infinity where both cameras share their principal column,
@@ -20,11 +24,14 @@ def mask_unknown(disparity: Float32Array, *, max_disparity: float) -> Float32Arr
         max_disparity: largest disparity searched, px of the left image.
 
     Returns:
-        float32 ``[H, W]`` px, a new array.
+        uint8 ``[H, W]``, 255 = known, 0 = unknown; None = known everywhere, for which there is nothing to do.
     """
-    with np.errstate(invalid="ignore"):
-        known = (disparity >= 0) & (disparity <= max_disparity + 1.0)
-    return np.where(known, disparity, np.float32(np.nan))
+    return _inside(disparity, 0.0, max_disparity + 1.0)
+
+
+def keep(values: Float32Array, known: Mask, *, otherwise: float = math.nan) -> Float32Array:
+    """Values ``[H, W]`` where they are known, ``otherwise`` elsewhere. A new array."""
+    return np.asarray(cv2.copyTo(values, known, np.full(values.shape, otherwise, np.float32)), dtype=np.float32)
 
 
 def seen_by_both(disparity: Float32Array) -> NDArray[np.bool_]:
@@ -42,7 +49,14 @@ def seen_by_both(disparity: Float32Array) -> NDArray[np.bool_]:
 
 
 def mask_depth_range(depth: Float32Array, *, min_depth: float, max_depth: float) -> Float32Array:
-    """Depth ``[H, W]`` m with everything outside ``[min_depth, max_depth]`` m unknown. A new array."""
-    with np.errstate(invalid="ignore"):
-        inside = (depth >= min_depth) & (depth <= max_depth)
-    return np.where(inside, depth, np.float32(np.nan))
+    """Depth ``[H, W]`` m, changed in place: everything outside ``[min_depth, max_depth]`` m is unknown."""
+    known = _inside(depth, min_depth, max_depth)
+    if known is not None:
+        depth[known == 0] = np.nan
+    return depth
+
+
+def _inside(values: Float32Array, low: float, high: float) -> Mask | None:
+    """255 where ``[H, W]`` values are in ``[low, high]``, 0 elsewhere and for NaN; None = all are."""
+    inside = np.asarray(cv2.inRange(values, low, high), dtype=np.uint8)
+    return None if cv2.countNonZero(inside) == inside.size else inside

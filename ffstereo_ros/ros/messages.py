@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,8 +48,9 @@ def disparity_message(
         Unknown, and behind the cameras, is ``min_disparity - 1``.
     """
     lowest = max(camera.cx_offset, 0.0)
-    data, shifted = _memory(disparity.shape, "<f4")
-    np.add(disparity, np.float32(camera.cx_offset), out=shifted)
+    data, shifted = _copied(disparity)
+    if camera.cx_offset:
+        shifted += np.float32(camera.cx_offset)
     cv2.patchNaNs(shifted, lowest - 1.0)  # 0.1 ms at 1280x720, np.where 0.6 ms
     if camera.cx_offset < 0:
         shifted[shifted < 0] = lowest - 1.0
@@ -81,9 +83,7 @@ def depth_message(depth: Float32Array, header: Header, encoding: str) -> Image:
 
 def float_image(values: Float32Array, header: Header) -> Image:
     """Any ``[H, W]`` map as 32FC1."""
-    data, pixels = _memory(values.shape, "<f4")
-    pixels[...] = values
-    return _image(data, pixels, header, "32FC1")
+    return _image(*_copied(values), header, "32FC1")
 
 
 def colour_image(disparity: Float32Array, header: Header, *, max_disparity: float) -> Image:
@@ -93,13 +93,11 @@ def colour_image(disparity: Float32Array, header: Header, *, max_disparity: floa
     root because most of a scene lies in the lower third of the range.
     """
     data, pixels = _memory((*disparity.shape, 3), "u1")
+    levels = 254.0 / math.sqrt(max_disparity)
     for rows in _blocks(len(disparity)):
-        level = disparity[rows] * np.float32(254.0**2 / max_disparity)
-        np.sqrt(level, out=level)
-        level += 1.0
-        np.minimum(level, 255.0, out=level)
-        cv2.patchNaNs(level, 0.0)
-        cv2.applyColorMap(level.astype(np.uint8), _COLOURS, pixels[rows])
+        root = np.sqrt(disparity[rows])
+        cv2.patchNaNs(root, -1.0 / levels)
+        cv2.applyColorMap(cv2.convertScaleAbs(root, None, levels, 1.0), _COLOURS, pixels[rows])
     return _image(data, pixels, header, "bgr8")
 
 
@@ -172,6 +170,13 @@ def _memory(shape: tuple[int, ...], dtype: str) -> tuple[array.array[int], NDArr
     """
     data = array.array("B", b"\0") * (int(np.prod(shape)) * np.dtype(dtype).itemsize)
     return data, np.frombuffer(data, dtype).reshape(shape)
+
+
+def _copied(values: Float32Array) -> tuple[array.array[int], Float32Array]:
+    """The same for pixels that are there already: without filling the memory with zeros first."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(values, "<f4").data.cast("B"))
+    return data, np.frombuffer(data, "<f4").reshape(values.shape)
 
 
 def _colour_table() -> Uint8Image:

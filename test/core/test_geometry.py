@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
-from ffstereo_ros.core.validity import mask_depth_range, mask_unknown, seen_by_both
+from ffstereo_ros.core.validity import keep, known_mask, mask_depth_range, seen_by_both
 from ffstereo_ros.errors import ImageError
 
 CAMERAS = st.builds(
@@ -77,7 +77,7 @@ def test_refuses_another_size():
 def test_masks():
     disparity = np.array([[-0.1, 0.0, 5.0, 65.5, 70.0, np.nan]], np.float32)
     np.testing.assert_array_equal(
-        np.isnan(mask_unknown(disparity, max_disparity=64)), [[True, False, False, True, True, True]]
+        np.isnan(keep(disparity, known_mask(disparity, max_disparity=64))), [[True, False, False, True, True, True]]
     )
     assert seen_by_both(np.full((1, 4), 2.0, np.float32)).tolist() == [[False, False, True, True]]
     depth = mask_depth_range(np.array([[0.5, 1.0, np.nan, 9.0]], np.float32), min_depth=1, max_depth=8)

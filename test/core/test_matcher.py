@@ -50,6 +50,28 @@ def test_unknown_where_the_answer_is_no_disparity():
     assert (result.raw_disparity == -3.0).all()
 
 
+def test_masks_and_the_share_of_negatives_pixel_by_pixel():
+    """Ten pixels: one unanswered, two negative, one beyond the range, six disparities."""
+    answer = np.tile(np.float32([np.nan, -1, -2, 70, 1, 2, 3, 4, 5, 6]), (32, 4))
+    backend = ConstantBackend(confidence=0.9, multiple=1)
+    backend._disparity = answer
+    image = np.zeros((32, 40, 3), np.uint8)
+    result = StereoMatcher(backend).match(image, image)
+    known = np.tile([False] * 4 + [True] * 6, (32, 4))
+    np.testing.assert_array_equal(result.disparity, np.where(known, answer, np.nan))
+    np.testing.assert_array_equal(result.confidence, np.where(known, np.float32(0.9), 0))
+    np.testing.assert_array_equal(result.raw_disparity, answer)
+    assert result.negative_fraction == pytest.approx(2 / 9)
+
+
+def test_nothing_is_taken_away_where_all_is_known():
+    image = np.zeros((32, 40, 3), np.uint8)
+    result = StereoMatcher(ConstantBackend(confidence=0.9, multiple=1)).match(image, image)
+    np.testing.assert_array_equal(result.disparity, np.full((32, 40), 8, np.float32))
+    np.testing.assert_array_equal(result.confidence, np.full((32, 40), 0.9, np.float32))
+    assert result.negative_fraction == 0
+
+
 def test_a_start_reaches_the_backend_in_model_pixels():
     backend = ConstantBackend()
     image = np.zeros((64, 64, 3), np.uint8)
