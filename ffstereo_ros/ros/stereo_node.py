@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
@@ -26,6 +27,9 @@ from ffstereo_ros.ros.synchronisation import StereoSet
 
 # Longest wait for a frame in work when the node is destroyed; launch follows its SIGINT with SIGTERM after 5 s.
 _STOP_TIMEOUT_S = 4.0
+
+# A node that has been at rest for so long gives its memory back. A restart takes less, and would fetch it all anew.
+_AT_REST_S = 10.0
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -78,6 +82,10 @@ class StereoNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._enable)
         # In a group of its own: it waits for a pair, and in the default group everything would wait with it.
         self.create_service(Trigger, "~/compute_once", self._compute_once, callback_group=ReentrantCallbackGroup())
+        self._at_rest = self.create_timer(
+            _AT_REST_S, self._give_memory_back, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._at_rest.cancel()
         self._survive_bad_transitions()
 
     def _survive_bad_transitions(self) -> None:
@@ -131,6 +139,7 @@ class StereoNode(LifecycleNode):
             self.get_logger().error(f"{failure}; the node stays inactive, try again with {again}")
             self._reporter.rest("inactive", failure)
             return FAILURE
+        self._at_rest.cancel()
         self._announce(ready)
         self._reporter.watch(self._pipeline, self._outputs)
         return SUCCESS
@@ -214,12 +223,17 @@ class StereoNode(LifecycleNode):
         del pipeline
         # Its parts hold each other, and frames: left to the collector's own rhythm, restarts add up.
         gc.collect()
+        self._at_rest.reset()
+
+    def _give_memory_back(self) -> None:
+        self._at_rest.cancel()
         give_back_freed_memory()
 
     def destroy_node(self) -> None:
         """Ends the inference thread, frees the backend, and destroys the node."""
         if self._pipeline is not None:
             self._stop_pipeline("finalized")
+            give_back_freed_memory()
         super().destroy_node()
         # rclpy leaves it to the garbage collector, and until then the node stays in the graph.
         self._state_machine.destroy_when_not_in_use()
