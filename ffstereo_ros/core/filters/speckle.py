@@ -24,7 +24,7 @@ def mask_speckles(disparity: Float32Array, *, max_size: int, max_difference: flo
         max_size: pixels.
         max_difference: px.
     """
-    largest = float(np.nanmax(np.abs(disparity), initial=1.0))
+    largest = float(np.fmax.reduce(np.abs(disparity), axis=None, initial=1.0))
     steps = min(_FINEST, _LARGEST / largest)
     known = np.isfinite(disparity)
     fixed = np.where(known, np.rint(np.where(known, disparity, 0) * steps), _UNKNOWN).astype(np.int16)
