@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
 
     A frame at 480x640 px allocates some 50 tensors of 50 MB: fetching their pages anew each time took 8 % of it, and of
     the time to publish its messages more than half. The setting is the process's: its memory stays at the largest
-    frame's until it ends.
+    frame's until it ends or gives it back.
     """
     # One arena: those of other threads are heaps of 64 MB, which go back to the kernel whatever the threshold says.
     settings = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER, _M_ARENA_MAX: 1}
