@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ _FIRST_PORT, _PORTS_A_DOMAIN, _DOMAINS = 7400, 250, range(1, 102)
 # participants' own.
 _PORTS_IN_USE = (0, *range(10, 30, 2))
 _SECONDS_TO_END = 10.0
+_SHARED_MEMORY = "/dev/shm"
 
 
 def config_file(name: str) -> Path:
@@ -58,7 +60,7 @@ def private_graph() -> Iterator[dict[str, str]]:
     Raises:
         BackendError: no free domain.
     """
-    for domain in _DOMAINS:
+    for domain in _clean_first():
         lock = _lock(domain)
         if lock is not None:
             with lock:
@@ -69,6 +71,20 @@ def private_graph() -> Iterator[dict[str, str]]:
                 }
             return
     raise BackendError(f"all ROS domains from {_DOMAINS[0]} to {_DOMAINS[-1]} are in use on this host: stop some nodes")
+
+
+def _clean_first() -> list[int]:
+    """All domains, at the end those of whose ports Fast DDS has left something in shared memory.
+
+    Killed processes leave it; who listens at such a port next may not be heard of for minutes.
+    """
+    try:
+        names = os.listdir(_SHARED_MEMORY)
+    except OSError:  # not Linux
+        names = []
+    ports = [int(found[1]) for found in (re.fullmatch(r"fast(?:rtps|dds)_port(\d+)", name) for name in names) if found]
+    touched = {(port - _FIRST_PORT) // _PORTS_A_DOMAIN for port in ports}
+    return sorted(_DOMAINS, key=touched.__contains__)
 
 
 def _lock(domain: int) -> socket.socket | None:

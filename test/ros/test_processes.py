@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
+import pytest
+
+from ffstereo_ros.ros import processes
 from ffstereo_ros.ros.processes import private_graph
 
 
@@ -23,3 +27,14 @@ def test_a_domain_with_a_node_left_over_is_not_taken() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as third_participant:
         third_participant.bind(("", 7400 + 250 * domain + 10 + 2 * 2))
         assert _domain() != domain
+
+
+def test_domains_with_remains_of_killed_processes_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_SHARED_MEMORY", str(tmp_path))
+    domain = _domain()
+    (tmp_path / f"fastrtps_port{7400 + 250 * domain + 11}").touch()
+    (tmp_path / "fastrtps_port7001").touch()  # of no domain of ours
+    assert _domain() != domain
+    for each in range(1, 102):
+        (tmp_path / f"fastdds_port{7400 + 250 * each + 13}").touch()
+    assert _domain() == domain
