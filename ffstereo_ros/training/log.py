@@ -45,14 +45,14 @@ def draw_curves(output: Path) -> Path:
     for name in ("initial", "refinement", "volume"):
         loss_axes.plot([row["samples"] for row in rows], [row[name] for row in rows], label=name)
     loss_axes.set(xlabel="pairs seen", ylabel="loss (px; volume: nats)", yscale="log", title="training")
-    loss_axes.legend()
+    loss_axes.legend(loc="upper right", fontsize="small")
     lines = _evaluations(output)
     for group in sorted({group for line in lines for group in line["figures"]}):
         points = [(line["samples"], line["figures"][group]["bad2"]) for line in lines if group in line["figures"]]
         error_axes.plot(*zip(*points), marker="o", label=group)
     error_axes.set(xlabel="pairs seen", ylabel="bad2, % of all truth pixels", title="averaged weights")
     if lines:
-        error_axes.legend()
+        error_axes.legend(loc="upper right", fontsize="small")
     figure.tight_layout()
     figure.savefig(output / CURVES_FILE, dpi=90)
     pyplot.close(figure)
