@@ -32,13 +32,13 @@ def machine(packages: Sequence[str] = ("numpy", "opencv", "torch", "tensorrt")) 
 
 
 def _version(package: str) -> str:
-    if package == "opencv":  # distributions of several names have it, and the system's package is none
-        import cv2
-
-        return str(cv2.__version__)
     try:
+        if package == "opencv":  # distributions of several names have it, and the system's package is none
+            import cv2
+
+            return str(cv2.__version__)
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    except ImportError:  # PackageNotFoundError is one
         return "not installed"
 
 
