@@ -21,6 +21,7 @@ from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metad
 from ffstereo_ros.network.inference.layout import arrange_for_speed
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
+from ffstereo_ros.training.disturbed import disturbed_start
 from ffstereo_ros.training.folder import folder_loader
 from ffstereo_ros.training.generated import Batch, generated_loader
 from ffstereo_ros.training.gradients import GradientWatch
@@ -34,6 +35,7 @@ from ffstereo_ros.training.validation import autocast, folder_examples, held_out
 
 _HELD_OUT = 32
 _LOG_EVERY = 20
+_WARM_EVERY, _WARM_STEP = 5, 3  # steps that start near the truth; none of them is one that is logged
 _PATIENCE = 20  # steps in a row without a usable gradient
 
 
@@ -123,9 +125,11 @@ class _Run:
             group["lr"] = rate
         iterations = 1 + self.progress.step % settings.iterations
         left, right = (image.to(self.device).float() for image in (batch.left, batch.right))
+        truth = batch.truth.to(self.device)
+        start = disturbed_start(truth, self.progress.step) if self.progress.step % _WARM_EVERY == _WARM_STEP else None
         with autocast(self.device):
-            output = self.model(left, right, iterations=iterations, max_disparity=batch.max_disparity)
-        losses = stereo_losses(output, batch.truth.to(self.device))
+            output = self.model(left, right, iterations, batch.max_disparity, start)
+        losses = stereo_losses(output, truth)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         passed = self.exchange.average(self.model, self._passed())
@@ -193,9 +197,10 @@ def _identity(settings: TrainSettings) -> WeightsMetadata:
     """What the weights of this run say about themselves, but for how far it has come."""
     if settings.init is None:
         return WeightsMetadata(settings.preset, "Apache-2.0", extra={"max_iterations": str(settings.iterations)})
-    most = max(settings.iterations, read_metadata(settings.init)[0].max_iterations)
+    began_with = read_metadata(settings.init)[0]
+    most = max(settings.iterations, began_with.max_iterations)
     licence = "that of the weights this run began with"
-    return WeightsMetadata(settings.init.stem, licence, extra={"max_iterations": str(most)})
+    return WeightsMetadata(settings.init.stem, licence, extra={**began_with.extra, "max_iterations": str(most)})
 
 
 def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, object]]:

@@ -25,12 +25,12 @@ class CropPlan:
 # Most steps small and cheap: time grows with the volume, and most scenes need a third of 192 px. Some large: blank
 # walls need more context than the small crop holds, and of what is 180 px away in a crop of 384 half is out of sight.
 DEFAULT_CROPS = (
-    CropPlan(192, 384, 4, 64, 0.33),
-    CropPlan(192, 384, 4, 96, 0.35),
+    CropPlan(192, 384, 4, 64, 0.28),
+    CropPlan(192, 384, 4, 96, 0.34),
     CropPlan(192, 384, 4, 192, 0.12),
-    CropPlan(256, 512, 2, 96, 0.06),
-    CropPlan(256, 512, 2, 192, 0.06),
-    CropPlan(320, 640, 2, 192, 0.08),
+    CropPlan(256, 512, 2, 96, 0.09),
+    CropPlan(256, 512, 2, 192, 0.07),
+    CropPlan(320, 640, 2, 192, 0.10),
 )
 TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
 

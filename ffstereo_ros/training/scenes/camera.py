@@ -58,6 +58,20 @@ class CameraEffects:
         return window.to(image.device) * self.noise
 
 
+def photograph(camera: CameraEffects, view: torch.Tensor, zoom: float) -> torch.Tensor:
+    """What the camera makes of a view, uint8 [3, H, W]; one of a sensor ``zoom`` times coarser is enlarged to H x W.
+
+    Both views lose and regain their resolution alike, about the same centres, so their disparity stays what it was.
+    """
+    if zoom == 1.0:
+        return camera.apply(view)
+    size = view.shape[1:]
+    coarse = [max(8, round(length / zoom)) for length in size]
+    taken = camera.apply(F.interpolate(view[None], size=coarse, mode="bilinear", antialias=True)[0])
+    enlarged = F.interpolate(taken[None].float(), size=size, mode="bicubic", align_corners=False)[0]
+    return enlarged.round_().clamp_(0, 255).to(torch.uint8)
+
+
 def _vignette(image: torch.Tensor, strength: float) -> torch.Tensor:
     height, width = image.shape[1:]
     y = torch.linspace(-1, 1, height, device=image.device).view(-1, 1)

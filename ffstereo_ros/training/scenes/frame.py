@@ -8,6 +8,10 @@ from ffstereo_ros.training.scenes.draw import Draw
 
 MAX_DISPARITY = 190.0
 
+# The share of blank surfaces: little in most scenes, much in some. More of it teaches a fresh network nothing.
+_PLAINNESS = ((0.0, 0.1), (0.14, 0.3), (0.4, 0.8))
+_PLAINNESS_WEIGHTS = (0.6, 0.28, 0.12)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -29,5 +33,5 @@ def draw_frame(draw: Draw, height: int, width: int, limit: float = MAX_DISPARITY
     limit = min(limit, 0.42 * width)
     near = draw.log_uniform(limit / 9, limit)
     far = near * draw.uniform(0.0, 0.9) ** 1.3
-    plainness = draw.uniform(0.14, 0.3) if draw.chance(0.3) else draw.uniform(0.0, 0.1)
+    plainness = draw.uniform(*draw.choice(_PLAINNESS, _PLAINNESS_WEIGHTS))
     return Frame(height, width, far, near, plainness)

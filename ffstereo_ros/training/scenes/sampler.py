@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ffstereo_ros.training.scenes.camera import draw_cameras, project_dots
+from ffstereo_ros.training.scenes.camera import draw_cameras, photograph, project_dots
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.frame import MAX_DISPARITY, draw_frame
 from ffstereo_ros.training.scenes.layouts import draw_layout
 from ffstereo_ros.training.scenes.render import VerticalError, occluded, render_view
+
+_ZOOMED, _ZOOM = 0.4, (1.2, 2.0)  # share of pairs of an enlarged image, and by how much
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def sample_pair(
     if draw.chance(0.08):
         left, right = _with_dots(draw, left, right, disparity, right_disparity)
     left_camera, right_camera = draw_cameras(draw)
-    return ScenePair(left_camera.apply(left), right_camera.apply(right), disparity, right_disparity, hidden)
+    zoom = draw.uniform(*_ZOOM) if draw.chance(_ZOOMED) else 1.0
+    left, right = photograph(left_camera, left, zoom), photograph(right_camera, right, zoom)
+    return ScenePair(left, right, disparity, right_disparity, hidden)
 
 
 def _as_bytes(image: torch.Tensor) -> torch.Tensor:

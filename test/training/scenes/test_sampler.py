@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ffstereo_ros.training.scenes.camera import CameraEffects, photograph
 from ffstereo_ros.training.scenes.render import occluded
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
 
@@ -53,6 +54,19 @@ def test_views_tell_the_same_disparity() -> None:
         off = (seen - pair.disparity).abs()[~pair.occlusion] > 0.6
         shares.append(float(off.float().mean()))
     assert sum(shares) / len(shares) < 0.035, shares  # measured 0.022: thin things and steep edges
+
+
+def test_an_enlarged_image_keeps_its_place_and_loses_its_detail() -> None:
+    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, (0, 0), False, None)
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(192.0), indexing="ij")
+    smooth = (0.5 + 0.4 * torch.sin(x / 15) * torch.cos(y / 11)).expand(3, -1, -1)
+    for zoom in (1.3, 1.9):
+        off = (photograph(camera, smooth, zoom).float() - photograph(camera, smooth, 1.0).float()).abs()
+        assert float(off[:, 4:-4, 4:-4].max()) < 2.5, zoom  # grey levels: half a px of shift would be 3.4
+        fine = (torch.arange(192) % 2).float().expand(3, 96, -1)
+        assert float(photograph(camera, fine, zoom).float().std()) < 0.6 * float(
+            photograph(camera, fine, 1.0).float().std()
+        )
 
 
 def test_seed_decides_everything() -> None:
