@@ -35,7 +35,7 @@ class MatcherSettings:
     precision: str = "auto"
     iterations: int = 8
     max_disparity: int = 192
-    scale: float = 1.0
+    scale: float = 0.0
     hierarchical: bool = False
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ def _choose(settings: MatcherSettings) -> ReadyMatcher:
     return _ready(backend, settings, "auto: " + "; ".join(passed_over), tuple(warnings))
 
 
-def create_sgbm_matcher(max_disparity: int, *, scale: float = 1.0) -> ReadyMatcher:
+def create_sgbm_matcher(max_disparity: int, *, scale: float = 0.0) -> ReadyMatcher:
     """SGBM with any multiple of 16 px, finer than the parameter allows: to compare with figures published so.
 
     Raises:
@@ -129,7 +129,7 @@ def _ready(backend: Backend, settings: MatcherSettings, why: str, warnings: tupl
     matcher = StereoMatcher(backend, scale=settings.scale)
     # What a backend runs without: engines that were refused, or our kernels on a GPU that cannot run them.
     warnings += tuple(getattr(backend, "failures", ()))
-    return ReadyMatcher(matcher, f"backend {backend.describe()} ({why})", warnings)
+    return ReadyMatcher(matcher, f"backend {matcher.describe()} ({why})", warnings)
 
 
 def find_weights(weights: str) -> Path:
@@ -175,8 +175,11 @@ def _build_torch(settings: MatcherSettings) -> Backend:
     if placement.device.type == "cuda":
         from ffstereo_ros.backends.cuda import CudaBackend
 
-        return CudaBackend(model, path.stem, placement, network)
-    return TorchBackend(model, path.stem, placement, network)
+        backend: CudaBackend | TorchBackend = CudaBackend(model, path.stem, placement, network)
+    else:
+        backend = TorchBackend(model, path.stem, placement, network)
+    backend.advised_scale = loaded.metadata.scale
+    return backend
 
 
 def _build_tensorrt(settings: MatcherSettings) -> Backend:

@@ -27,6 +27,7 @@ class Parameter:
         description: one sentence for people.
         unit: ``px``, ``m``, ``s``, ``Hz`` or empty.
         low, high: inclusive range of a number.
+        zero: 0 is allowed below the range too.
         step: distance of allowed integers counted from ``low``, 0 = any.
         choices: allowed texts, empty = any.
         changes: when the node takes a new value.
@@ -38,6 +39,7 @@ class Parameter:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    zero: bool = False
     step: int = 0
     choices: tuple[str, ...] = ()
     changes: Changes = RUNNING
@@ -54,6 +56,7 @@ class Parameter:
         if self.low is None or self.high is None:
             return {bool: "true, false", str: "text"}.get(self.type, self.type.__name__)
         text = f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
+        text = f"0, {text}" if self.zero else text
         return text + (f" in steps of {self.step}" if self.step else "")
 
     def check(self, value: Any) -> Value:
@@ -72,7 +75,7 @@ class Parameter:
         return cast(Value, checked)
 
     def _in_range(self, value: float) -> bool:
-        if self.low is None or self.high is None:
+        if self.low is None or self.high is None or (self.zero and value == 0):
             return True
         on_step = not self.step or (value - self.low) % self.step == 0
         return math.isfinite(value) and self.low <= value <= self.high and on_step

@@ -58,13 +58,20 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "max_disparity",
         192,
-        "Largest disparity searched, at the scaled size; it bounds the nearest depth, f * B / max_disparity.",
+        "Largest disparity searched, at the scaled size; it bounds the nearest depth, scale * f * B / max_disparity.",
         unit="px",
         low=32,
         high=416,
         step=32,
     ),
-    Parameter("scale", 1.0, "Image size the backend works at, relative to the camera's.", low=0.125, high=4.0),
+    Parameter(
+        "scale",
+        0.0,
+        "Image size the backend works at, relative to the camera's; 0 = what the weights do best at, else 1.",
+        low=0.125,
+        high=4.0,
+        zero=True,
+    ),
     Parameter(
         "hierarchical",
         False,

@@ -4,7 +4,7 @@ import pytest
 
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.factory import MatcherSettings
-from ffstereo_ros.params import PARAMETERS, check_all, defaults
+from ffstereo_ros.params import BY_NAME, PARAMETERS, check_all, defaults
 
 
 def test_defaults_are_allowed():
@@ -28,6 +28,8 @@ def test_every_parameter_says_what_it_is():
         ("iterations", True),
         ("scale", float("nan")),
         ("scale", 9.0),
+        ("scale", 0.1),
+        ("scale", -1.0),
         ("backend", "magic"),
         ("hierarchical", 1),
     ],
@@ -39,6 +41,11 @@ def test_refuses_by_name_and_says_what_is_allowed(name, value):
 
 def test_an_int_is_taken_for_a_float():
     assert check_all({"scale": 1})["scale"] == 1.0
+
+
+def test_scale_may_be_left_to_the_weights():
+    assert check_all({"scale": 0})["scale"] == 0.0
+    assert BY_NAME["scale"].allowed() == "0, 0.125 to 4"
 
 
 def test_an_unknown_name_is_refused():

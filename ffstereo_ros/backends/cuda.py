@@ -53,6 +53,7 @@ class CudaBackend:
 
     name = "torch"
     size_multiple = SIZE_MULTIPLE
+    advised_scale = 1.0  # what the weights do best at
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class TorchBackend:
 
     name = "torch"
     size_multiple = SIZE_MULTIPLE
+    advised_scale = 1.0  # what the weights do best at
 
     def __init__(
         self, model: FastFoundationStereo, name_of_weights: str, placement: Placement, settings: NetworkSettings

@@ -64,7 +64,7 @@ def _that_can_run(backends: tuple[str, ...] | list[str], *, asked_for: bool) -> 
                 raise
             print(f"{backend}: left out, {error}")
             continue
-        print(f"runs here: {ready.matcher.backend.describe()}")
+        print(f"runs here: {ready.matcher.describe()}")
         ready.matcher.backend.close()
         able.append(backend)
     return able

@@ -91,11 +91,20 @@ class StereoResult:
 
 
 class StereoMatcher:
-    """Prepare, infer, restore, mask. Holds no state between frames."""
+    """Prepare, infer, restore, mask. Holds no state between frames.
 
-    def __init__(self, backend: Backend, *, scale: float = 1.0) -> None:
+    Attributes:
+        scale: model px per user px; 0 given, it is the backend's ``advised_scale``, and 1 where it advises nothing.
+    """
+
+    def __init__(self, backend: Backend, *, scale: float = 0.0) -> None:
         self.backend = backend
-        self.scale = scale
+        self.scale: float = scale or getattr(backend, "advised_scale", 1.0)
+
+    def describe(self) -> str:
+        """One line for people: the backend, and the scale where that is not 1."""
+        at_scale = "" if self.scale == 1.0 else f" at scale {self.scale:g}"
+        return f"{self.backend.describe()}{at_scale}"
 
     @property
     def max_disparity(self) -> float:

@@ -137,5 +137,6 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
         limits = IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high), step=max(parameter.step, 1))
         descriptor.integer_range = [limits]
     else:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]
+        low = 0.0 if parameter.zero else parameter.low
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=parameter.high)]
     return descriptor

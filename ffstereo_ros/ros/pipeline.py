@@ -165,8 +165,8 @@ class Pipeline:
             ready.matcher.backend.close()
 
     def _rescaled(self, wish: MatcherSettings) -> ReadyMatcher:
-        backend = self._matcher.backend
-        return ReadyMatcher(StereoMatcher(backend, scale=wish.scale), f"scale {wish.scale:g}: {backend.describe()}")
+        matcher = StereoMatcher(self._matcher.backend, scale=wish.scale)
+        return ReadyMatcher(matcher, f"scale {matcher.scale:g}: {matcher.backend.describe()}")
 
     def _refuse(self, wish: MatcherSettings, served: MatcherSettings, reason: Exception) -> None:
         if wish == self._wish:  # a newer wish is on its way otherwise

@@ -184,7 +184,7 @@ class StereoNode(LifecycleNode):
         self.get_logger().info(ready.reason)
         for warning in ready.warnings:
             self.get_logger().error(warning)
-        self._reporter.diagnostics.hardware_id = ready.matcher.backend.describe()
+        self._reporter.diagnostics.hardware_id = ready.matcher.describe()
 
     def _changed(self, settings: NodeSettings) -> None:
         self._statistics.set_window(settings.diagnostics_window)

@@ -41,6 +41,17 @@ def test_disparity_is_in_the_users_pixels(scale):
     assert result.max_disparity == 64 / scale
 
 
+def test_a_scale_of_0_is_what_the_backend_advises():
+    backend = ConstantBackend()
+    assert StereoMatcher(backend).scale == 1.0
+    backend.advised_scale = 2.0
+    matcher = StereoMatcher(backend)
+    image = np.zeros((50, 70, 3), np.uint8)
+    np.testing.assert_allclose(matcher.match(image, image).disparity, 4.0, rtol=1e-6)
+    assert matcher.describe() == f"{backend.describe()} at scale 2"
+    assert StereoMatcher(backend, scale=0.5).scale == 0.5
+
+
 def test_unknown_where_the_answer_is_no_disparity():
     image = np.zeros((40, 40, 3), np.uint8)
     result = StereoMatcher(ConstantBackend(disparity=-3.0, confidence=0.9)).match(image, image)

@@ -93,7 +93,7 @@ def test_ids_are_unique_and_a_node_that_was_unloaded_is_gone(lasting_rig: Rig, c
     [
         ({"plugin_name": "ffstereo_ros::Nothing"}, "has no Python component 'ffstereo_ros::Nothing': it has ffstereo"),
         ({"package_name": "no_such"}, "package 'no_such' has no Python component 'ffstereo_ros::StereoNode'"),
-        ({"parameters": _messages(scale=99.0)}, "scale = 99.0: allowed is 0.125 to 4"),
+        ({"parameters": _messages(scale=99.0)}, "scale = 99.0: allowed is 0, 0.125 to 4"),
         ({"node_name": "not a name"}, "not a name"),
         ({"remap_rules": ["nonsense"]}, "nonsense"),
         ({"extra_arguments": _messages(thread_num=2)}, "extra argument thread_num: known are use_intra_process_comms"),

@@ -127,7 +127,7 @@ def test_a_matcher_that_cannot_be_had_puts_the_parameters_back(
     rig.listen("disparity")
     rig.spin_until(rig.connected, what="the node's topics")
     assert rig.set(iterations=13, speckle_size=7) == ""
-    line = "change refused: no engine for 13 iterations; back to iterations = 4, max_disparity = 64, scale = 1.0"
+    line = "change refused: no engine for 13 iterations; back to iterations = 4, max_disparity = 64, scale = 0.0"
     rig.spin_until(lambda: line in node.tail(), what="the refusal")
     assert rig.get("iterations", "speckle_size") == [4, 7]
     rig.answer("disparity", good_frame())

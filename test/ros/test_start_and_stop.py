@@ -17,7 +17,7 @@ StartNode = Callable[..., ModuleProcess]
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("-p", "scale:=9.0"), "stereo_node: scale = 9.0: allowed is 0.125 to 4 (default 1.0)"),
+        (("-p", "scale:=9.0"), "stereo_node: scale = 9.0: allowed is 0, 0.125 to 4 (default 0.0)"),
         (("-p", "sync:=sometimes"), "stereo_node: sync = 'sometimes': allowed is exact, approximate (default 'exact')"),
         (("-p", "max_disparity:=100"), "allowed is 32 to 416 px in steps of 32"),
         (("-p", "iterations:=many"), "iterations = 'many': a int is needed"),

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from ffstereo_ros.errors import ParameterError, WeightsError
 from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.config import NetworkConfig
+from ffstereo_ros.params import BY_NAME
 
 FORMAT = "ffstereo_ros"
 FORMAT_VERSION = 1
@@ -41,6 +42,14 @@ class WeightsMetadata:
         """
         text = self.extra.get("max_iterations", "")
         return int(text) if text.isdecimal() and int(text) > 0 else _UNLIMITED
+
+    @property
+    def scale(self) -> float:
+        """Image size at which these weights do best, relative to the camera's: `scale` of `extra`, else 1."""
+        try:
+            return float(BY_NAME["scale"].check(float(self.extra.get("scale", "1")))) or 1.0
+        except (ValueError, ParameterError):
+            return 1.0
 
 
 def read_metadata(path: str | Path) -> tuple[WeightsMetadata, NetworkConfig]:
