@@ -13,6 +13,7 @@ from ffstereo_ros.training.scenes.layer import Layer
 from ffstereo_ros.training.scenes.objects import draw_object, draw_polygon, draw_surface
 from ffstereo_ros.training.scenes.shapes import Bar, Box, Silhouette
 from ffstereo_ros.training.scenes.surface import Surface
+from ffstereo_ros.training.scenes.vehicles import draw_car
 
 
 def backdrop(draw: Draw, frame: Frame) -> Layer:
@@ -97,19 +98,10 @@ def street_box(draw: Draw, frame: Frame, horizon: float, level: float) -> list[L
     scale = (ground - horizon) * draw.uniform(0.8, 1.2)
     x = draw.uniform(0, 1) * frame.width
     kind = draw.choice(("car", "post", "tree", "person"), (4, 2, 2, 1.5))
-    material = draw_material(draw, frame, (0.5, 3.0), solid=kind != "car")
+    material = draw_material(draw, frame, (0.5, 3.0), solid=True)
     surface = Surface(level, x, ground, draw.uniform(-0.12, 0.12) * (kind == "car"))
     if kind == "car":
-        half = scale * draw.uniform(0.4, 0.9)
-        tall = scale * draw.uniform(0.3, 0.5)
-        body = Box(half, tall, rounding=0.4 * tall)
-        cabin = Box(half * 0.7, tall * 0.9, rounding=0.3 * tall)
-        upper = replace(surface, level=level * 0.985)
-        glass = draw_material(draw, replace(frame, plainness=0.7))
-        return [
-            Layer(upper, glass, cabin, x, ground - 1.7 * tall),
-            Layer(replace(surface, height=0.04 * level, radius_x=2 * half), material, body, x, ground - tall),
-        ]
+        return draw_car(draw, frame, surface, x, ground, scale)
     if kind == "post":
         height = scale * draw.uniform(0.8, 2.5)
         pole = Bar(height, max(1.0, scale * draw.uniform(0.02, 0.08)))
