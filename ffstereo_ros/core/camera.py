@@ -12,6 +12,9 @@ from ffstereo_ros.errors import CalibrationError
 # Rectified cameras share one focal length and one row; drivers round P to a few digits, hence not exact equality.
 _RELATIVE_TOLERANCE = 1e-3
 
+# Farther off, a principal point is no calibration's, and float32 cannot hold a disparity beside it.
+_FARTHEST_CENTRE = 1e6
+
 
 @dataclass(frozen=True)
 class StereoCamera:
@@ -43,6 +46,12 @@ class StereoCamera:
             raise CalibrationError(
                 f"focal length f = {self.f:g}, fy = {self.fy:g} px: both must be above 0; is the camera calibrated?"
             )
+        for name in ("cx_left", "cx_right", "cy"):
+            if abs(getattr(self, name)) > _FARTHEST_CENTRE:
+                raise CalibrationError(
+                    f"{name} = {getattr(self, name):g} px: a principal point lies within {_FARTHEST_CENTRE:g} px of "
+                    "the image's corner; recalibrate the pair"
+                )
         if self.baseline <= 0:
             raise CalibrationError(
                 f"baseline = {self.baseline:g} m: must be above 0; P_right[0, 3] must be -f * baseline (REP 104). "

@@ -36,6 +36,8 @@ def test_baseline_is_the_difference_of_both_translations():
         (projection(), projection(f=510.0, tx=-50.0), "focal length f is 500 px left and 510 px right"),
         (projection(), projection(cy=250.0, tx=-50.0), "principal row"),
         (projection()[:9], projection(tx=-50.0), "9 values"),
+        (projection(), projection(cx=3.4e38, tx=-50.0), r"cx_right = 3.4e\+38 px"),
+        (projection(cx=-3.5e9), projection(tx=-50.0), r"cx_left = -3.5e\+09 px"),
     ],
 )
 def test_refuses_what_is_no_rectified_pair_and_names_it(left, right, said):

@@ -9,11 +9,16 @@ import yaml
 from rclpy.parameter import Parameter as RosParameter
 from ros_rig import Rig
 
+from ffstereo_ros.parameter import Parameter
 from ffstereo_ros.params import PARAMETERS, defaults
 from ffstereo_ros.params_text import markdown_table, yaml_file
 from ffstereo_ros.ros.parameters import declare_parameters
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+def _lowest(parameter: Parameter) -> float | None:
+    return 0.0 if parameter.zero else parameter.low
 
 
 def test_declared_as_described(rig: Rig) -> None:
@@ -27,7 +32,7 @@ def test_declared_as_described(rig: Rig) -> None:
             assert descriptor.dynamic_typing is False
             ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
             limits = [(each.from_value, each.to_value) for each in ranges]
-            assert limits == ([] if parameter.low is None else [(parameter.low, parameter.high)])
+            assert limits == ([] if parameter.low is None else [(_lowest(parameter), parameter.high)])
     finally:
         node.destroy_node()
 
