@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 
 from ffstereo_ros.evaluation.findings import Finding
+from ffstereo_ros.fastdds import NEW_VARIABLE, variables_in_force, variables_to_set
 
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _PROFILE = "config/fastdds_large_images.xml"
 
 
@@ -73,11 +73,14 @@ def _transport() -> list[Finding]:
     rmw = os.environ.get("RMW_IMPLEMENTATION", "")
     if importlib.util.find_spec("rclpy") is None or (rmw and "fastrtps" not in rmw):
         return []
-    files = {name: value for name in PROFILE_VARIABLES if (value := os.environ.get(name))}
-    remedy = f"export {' and '.join(PROFILE_VARIABLES)} = <share>/{_PROFILE} for every process, the camera's too"
+    files = {name: value for name in variables_in_force() if (value := os.environ.get(name))}
+    remedy = f"export {' and '.join(variables_to_set())} = <share>/{_PROFILE} for every process, the camera's too"
     lost = "default Fast DDS loses more than half of best-effort stereo images"
     findings = []
-    if not files:
+    if not files and os.environ.get(NEW_VARIABLE):
+        text = f"{NEW_VARIABLE} is set, which this release of ROS 2 does not read: {lost}"
+        findings.append(Finding("warn", "transport", text, remedy))
+    elif not files:
         findings.append(Finding("warn", "transport", f"no Fast DDS profile in the environment: {lost}", remedy))
     for name, value in files.items():
         findings.append(_profile(name, Path(value), remedy))

@@ -11,8 +11,9 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 
+from ffstereo_ros.fastdds import variables_in_force, variables_to_set
 from ffstereo_ros.ros.camera_presets import CAMERAS, INPUT_ARGUMENTS, CameraPreset
-from ffstereo_ros.ros.processes import PROFILE, config_file, transport_environment
+from ffstereo_ros.ros.processes import PROFILE, config_file
 
 _NODE_ARGUMENTS = {
     "camera": f"Preset: {', '.join(CAMERAS)}; empty = topics and parameters as given below.",
@@ -55,10 +56,9 @@ def set_transport() -> OpaqueFunction:
 
     def act(context: LaunchContext) -> list[SetEnvironmentVariable]:
         profile = str(LaunchConfiguration("transport_profile").perform(context))
-        variables = transport_environment()
-        if not profile or any(os.environ.get(name) for name in variables):
+        if not profile or any(os.environ.get(name) for name in variables_in_force()):
             return []
-        return [SetEnvironmentVariable(name, profile) for name in variables]
+        return [SetEnvironmentVariable(name, profile) for name in variables_to_set()]
 
     return OpaqueFunction(function=act)
 

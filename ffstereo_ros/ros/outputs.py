@@ -11,6 +11,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
+from ffstereo_ros.ros.qos import naming
+
 DISPARITY = "disparity"
 DEPTH = "depth/image_rect"
 DEPTH_INFO = "depth/camera_info"
@@ -36,17 +38,7 @@ class Outputs:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        options = QoSOverridingOptions.with_default_policies()
-        self._publishers = {
-            # A profile for each: rclpy writes the overrides of a topic into the profile that it is given.
-            topic: node.create_publisher(
-                kind,
-                topic,
-                QoSProfile(depth=_DEPTH_OF_QUEUE, reliability=ReliabilityPolicy.RELIABLE),
-                qos_overriding_options=options,
-            )
-            for topic, kind in TYPES.items()
-        }
+        self._publishers = {topic: _publisher(node, topic, kind) for topic, kind in TYPES.items()}
 
     def wanted(self) -> frozenset[str]:
         """The topics that somebody listens to now."""
@@ -65,3 +57,11 @@ class Outputs:
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers.clear()
+
+
+def _publisher(node: Node, topic: str, kind: type) -> Publisher:
+    # A profile for each: rclpy writes the overrides of a topic into the profile that it is given.
+    profile = QoSProfile(depth=_DEPTH_OF_QUEUE, reliability=ReliabilityPolicy.RELIABLE)
+    options = QoSOverridingOptions.with_default_policies()
+    with naming(node, topic, "publisher"):
+        return node.create_publisher(kind, topic, profile, qos_overriding_options=options)

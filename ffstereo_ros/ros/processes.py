@@ -15,6 +15,7 @@ from types import TracebackType
 
 import ffstereo_ros
 from ffstereo_ros.errors import BackendError, InputFileError
+from ffstereo_ros.fastdds import variables_to_set
 
 PROFILE = "fastdds_large_images.xml"
 
@@ -48,9 +49,8 @@ def config_file(name: str) -> Path:
 
 
 def transport_environment() -> dict[str, str]:
-    """The variables that give Fast DDS shared memory large enough for images, in Jazzy and in later releases."""
-    profile = str(config_file(PROFILE))
-    return {"FASTRTPS_DEFAULT_PROFILES_FILE": profile, "FASTDDS_DEFAULT_PROFILES_FILE": profile}
+    """What gives Fast DDS shared memory large enough for images in this release of ROS 2."""
+    return dict.fromkeys(variables_to_set(), str(config_file(PROFILE)))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ffstereo_ros.ros.qos import naming
+
 # Topic name and message type, in the order of the fields of StereoSet.
 INPUTS: tuple[tuple[str, type], ...] = (
     ("left/image_rect", Image),
@@ -74,14 +76,13 @@ class InputTopic(message_filters.SimpleFilter):
         self.last_arrival: float | None = None
         self.last_stamp_ns = 0
         self._on_clock_jump = on_clock_jump
-        self.subscription = node.create_subscription(
-            source.message_type,
-            source.topic,
-            self._receive,
-            # As qos_profile_sensor_data, but a profile of its own: rclpy writes the topic's overrides into it.
-            QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        # As qos_profile_sensor_data, but a profile of its own: rclpy writes the topic's overrides into it.
+        profile = QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT)
+        options = QoSOverridingOptions.with_default_policies()
+        with naming(node, source.topic, "subscription"):
+            self.subscription = node.create_subscription(
+                source.message_type, source.topic, self._receive, profile, qos_overriding_options=options
+            )
         self.resolved: str = self.subscription.topic_name
 
     def _receive(self, message: Any) -> None:

@@ -4,17 +4,18 @@ import importlib.util
 
 import pytest
 
-from ffstereo_ros.evaluation.doctor_system import PROFILE_VARIABLES, check_system
+from ffstereo_ros.evaluation.doctor_system import check_system
 from ffstereo_ros.evaluation.findings import Finding, is_bad
+from ffstereo_ros.fastdds import NEW_VARIABLE, OLD_VARIABLE
 
 
-def transport(monkeypatch, value):
+def transport(monkeypatch, value, variable=OLD_VARIABLE, release="jazzy"):
     """The first finding about the transport with a profile variable set, or with none."""
-    for name in PROFILE_VARIABLES:
+    for name in (OLD_VARIABLE, NEW_VARIABLE, "RMW_IMPLEMENTATION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
+    monkeypatch.setenv("ROS_DISTRO", release)
     if value is not None:
-        monkeypatch.setenv(PROFILE_VARIABLES[0], str(value))
+        monkeypatch.setenv(variable, str(value))
     return next(finding for finding in check_system() if finding.check == "transport")
 
 
@@ -33,6 +34,10 @@ def test_the_transport_profile_is_read(monkeypatch, tmp_path):
     assert transport(monkeypatch, profile).level == "warn"
     profile.write_text("<type>SHM</type><segment_size>67108864</segment_size>")
     assert transport(monkeypatch, profile).level == "ok"
+    unread = transport(monkeypatch, profile, NEW_VARIABLE)
+    assert unread.level == "warn"
+    assert "does not read" in unread.text
+    assert transport(monkeypatch, profile, NEW_VARIABLE, "kilted").level == "ok"
 
 
 def test_a_finding_is_one_line():

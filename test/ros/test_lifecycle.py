@@ -123,7 +123,8 @@ def test_a_transition_that_the_state_does_not_have_is_refused(rig: Rig, start_no
     node = start_node()
     assert not _change(rig, Transition.TRANSITION_ACTIVATE)
     assert not _change(rig, 77)
-    assert "transition refused" in node.tail()
+    # The first by us, the second by rclpy from Kilted on, which no longer raises.
+    assert "transition refused" in node.tail() or "Unable to start transition" in node.tail()
     assert _state(rig) == "active"
 
 

@@ -22,7 +22,7 @@ StartNode = Callable[..., ModuleProcess]
         (("-p", "max_disparity:=100"), "allowed is 32 to 416 px in steps of 32"),
         (("-p", "iterations:=many"), "iterations = 'many': a int is needed"),
         (("--params-file", "/no/such/file.yaml"), "/no/such/file.yaml"),
-        (("-p", "qos_overrides./points2.publisher.depth:=-3"), "QoS"),
+        (("-p", "qos_overrides./points2.publisher.depth:=-3"), "parameters qos_overrides./points2.publisher.*"),
         (("-r", "__node:=a b"), "a b"),
     ],
 )
@@ -81,6 +81,13 @@ def test_stamps_that_never_meet_are_explained_once(rig: Rig, start_node: StartNo
     assert "against /left/image_rect: /right/image_rect +0.0" in node.tail()
     assert "sync:=approximate" in node.tail()
     assert int(rig.status["unsynchronised left/image_rect"]) > 0
+
+
+def test_an_input_that_ros_refuses_is_named_with_its_parameters(rig: Rig, start_node: StartNode) -> None:
+    node = start_node("-p", "qos_overrides./left/image_rect.subscription.depth:=-3")
+    rig.spin_until(lambda: "stays inactive" in node.tail(), what="the reason")
+    assert "/left/image_rect: ROS refuses the QoS" in node.tail()
+    assert "qos_overrides./left/image_rect.subscription.*" in node.tail()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

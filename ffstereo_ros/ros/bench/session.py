@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ffstereo_ros.errors import BackendError
+from ffstereo_ros.fastdds import variables_in_force
 from ffstereo_ros.ros.bench.composed import DONE
 from ffstereo_ros.ros.bench.listener import READY
-from ffstereo_ros.ros.processes import ModuleProcess, private_graph, transport_environment
+from ffstereo_ros.ros.processes import ModuleProcess, private_graph
 
 _START_S = 60.0
 # The node's last account comes within a second of the last frame.
@@ -133,7 +134,7 @@ def _play_composed(case: Case, listener: ModuleProcess, start: Start) -> float:
 
 def _transport(graph: dict[str, str], profile: bool) -> dict[str, str]:
     """The graph's environment; without the profile, an empty name makes Fast DDS fall back to its own transport."""
-    return graph if profile else {**graph, **dict.fromkeys(transport_environment(), "")}
+    return graph if profile else {**graph, **dict.fromkeys(variables_in_force(), "")}
 
 
 def _start(stack: ExitStack, name: str, arguments: list[str], environment: dict[str, str], logs: Path) -> ModuleProcess:
