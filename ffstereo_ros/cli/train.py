@@ -24,6 +24,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the scenes (default: 0)")
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="peak of the cycle (default: 8e-4)")
     parser.add_argument("--iterations", type=int, default=2, help="refinements per step (default: 2)")
+    parser.add_argument(
+        "--batch", type=int, default=4, metavar="N", help="pairs of a step; large crops take half (default: 4)"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches (default: 1)")
     parser.add_argument(
         "--processes", type=int, default=1, metavar="N", help="share each batch, one CPU thread each (default: 1)"
@@ -42,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ffstereo_ros.training.loop import train
-    from ffstereo_ros.training.settings import DEFAULT_CROPS, TINY_CROPS, TrainSettings
+    from ffstereo_ros.training.settings import DEFAULT_CROPS, TINY_CROPS, TrainSettings, with_batch
 
     if args.threads is not None:
         torch.set_num_threads(max(1, args.threads))
     names = {field.name for field in dataclasses.fields(TrainSettings)} & set(vars(args))
-    crops = TINY_CROPS if args.tiny else DEFAULT_CROPS
+    crops = with_batch(TINY_CROPS if args.tiny else DEFAULT_CROPS, args.batch)
     result = train(TrainSettings(**{name: getattr(args, name) for name in names}, crops=crops))
     print(f"{result.progress.step} steps, {result.progress.samples} pairs, {result.progress.minutes:.1f} minutes")
     for group, figures in result.figures.items():

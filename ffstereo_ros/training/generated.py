@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
-from ffstereo_ros.training.settings import CropPlan
+from ffstereo_ros.training.settings import MAX_BATCH, CropPlan
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
-_SCENES_PER_BATCH = 64  # seeds set aside for each batch, more than any batch uses
+_SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: its own, and one for each scene
 
 
 class Batch(NamedTuple):

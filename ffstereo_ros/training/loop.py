@@ -73,6 +73,8 @@ class _Run:
         if self.device.type == "cpu":
             keep_freed_memory()
             torch.set_flush_denormal(True)
+        else:
+            torch.backends.cudnn.benchmark = True  # a handful of sizes take turns for hours
         model = starting_model(settings.preset, settings.seed, settings.init)
         self._identity = _identity(settings)  # read now: hours later the file may be gone
         self.model = model.to(self.device).train()

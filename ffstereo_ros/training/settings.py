@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ffstereo_ros.errors import ParameterError
 
+MAX_BATCH = 255
+
 
 @dataclass(frozen=True)
 class CropPlan:
@@ -33,6 +35,7 @@ DEFAULT_CROPS = (
     CropPlan(320, 640, 2, 192, 0.10),
 )
 TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
+DEFAULT_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,24 @@ class TrainSettings:
     evaluate_minutes: float = 20.0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ParameterError(f"steps is {self.steps}: at least 1 is needed")
+        for name, least in (("steps", 1), ("iterations", 1), ("processes", 1), ("workers", 0)):
+            if getattr(self, name) < least:
+                raise ParameterError(f"{name} is {getattr(self, name)}: at least {least} is needed")
         if self.minutes is not None and self.minutes <= 0:
             raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
         if not 0 < self.learning_rate < 1:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
+
+
+def with_batch(crops: tuple[CropPlan, ...], batch: int) -> tuple[CropPlan, ...]:
+    """Steps of ``batch`` pairs in place of four, and of the large crops as many times more or fewer.
+
+    Raises:
+        ParameterError: fewer than 1 or more than 255 pairs.
+    """
+    if not 1 <= batch <= MAX_BATCH:
+        raise ParameterError(f"batch is {batch} pairs: allowed is 1 to {MAX_BATCH} (default {DEFAULT_BATCH})")
+    return tuple(replace(crop, batch=max(1, crop.batch * batch // DEFAULT_BATCH)) for crop in crops)
 
 
 def share(crops: tuple[CropPlan, ...], processes: int) -> tuple[CropPlan, ...]:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from ffstereo_ros.errors import ParameterError
-from ffstereo_ros.training.settings import CropPlan, TrainSettings, learning_rate_factor, share
+from ffstereo_ros.training.settings import (
+    DEFAULT_CROPS,
+    CropPlan,
+    TrainSettings,
+    learning_rate_factor,
+    share,
+    with_batch,
+)
 
 
 def test_cycle_rises_and_is_annealed_to_zero() -> None:
@@ -22,7 +29,17 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
     assert learning_rate_factor(1.2, 0.05) == 0
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"minutes": -1.0}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0},
+        {"minutes": -1.0},
+        {"learning_rate": 0.0},
+        {"iterations": 0},
+        {"processes": 0},
+        {"workers": -1},
+    ],
+)
 def test_settings_refuse(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match=str(next(iter(wrong)).replace("_", " "))):
         TrainSettings(Path("out"), **wrong)  # type: ignore[arg-type]
@@ -31,3 +48,15 @@ def test_settings_refuse(wrong: dict[str, float]) -> None:
 @pytest.mark.parametrize(("processes", "each"), [(1, 4), (2, 2), (3, 1), (8, 1)])
 def test_processes_share_a_batch(processes: int, each: int) -> None:
     assert [crop.batch for crop in share((CropPlan(64, 128, 4, 64, 1.0),), processes)] == [each]
+
+
+def test_a_larger_batch_is_larger_for_every_crop() -> None:
+    assert with_batch(DEFAULT_CROPS, 4) == DEFAULT_CROPS
+    assert [crop.batch for crop in with_batch(DEFAULT_CROPS, 32)] == [8 * crop.batch for crop in DEFAULT_CROPS]
+    assert all(crop.batch == 1 for crop in with_batch(DEFAULT_CROPS, 1))
+
+
+@pytest.mark.parametrize("batch", [0, 256])
+def test_a_batch_that_cannot_be_is_refused(batch: int) -> None:
+    with pytest.raises(ParameterError, match=f"batch is {batch} pairs: allowed is 1 to 255"):
+        with_batch(DEFAULT_CROPS, batch)
