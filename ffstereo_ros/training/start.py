@@ -13,13 +13,16 @@ from ffstereo_ros.network.presets import preset_config
 
 _LAYER_SCALE = 0.3
 _QUIET = 0.1
+_TYPICAL_DISPARITY = 20.0  # quarter px
 
 
 def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
     """A preset's network with random weights.
 
     Layer scales start at 0.3, not at EdgeNeXt's 1e-6: a run of ten thousand steps has no time to wake the blocks up.
-    The disparity head and the upsampling weights start quiet: refinement begins as the identity, upsampling as a mean.
+    What reads the disparity itself, some 20 quarter px, starts at a twentieth: weights made for inputs around one would
+    drive gates and hidden state into saturation, where little gradient passes and the disparity head dies. That head
+    and the upsampling weights start quiet: refinement begins as the identity, upsampling as a mean.
     """
     torch.manual_seed(seed)
     model = FastFoundationStereo(preset_config(preset))
@@ -32,6 +35,9 @@ def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        model.update_block.get_parameter("encoder.convd1.weight").div_(_TYPICAL_DISPARITY)
+        model.update_block.get_parameter("gru04.conv0.0.weight")[:, -1].div_(_TYPICAL_DISPARITY)  # its last channel
     for head in (model.update_block.disp_head, model.spx_gru):
         convolution = [module for module in head.modules() if hasattr(module, "weight")][-1]
         with torch.no_grad():
