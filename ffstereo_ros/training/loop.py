@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,7 @@ from ffstereo_ros.training.validation import autocast, folder_examples, held_out
 _HELD_OUT = 32
 _LOG_EVERY = 20
 _WARM_EVERY, _WARM_STEP = 5, 3  # steps that start near the truth; none of them is one that is logged
+_HEAD_RATE = 0.1  # of the learning rate, for the disparity head
 _PATIENCE = 20  # steps in a row without a usable gradient
 
 
@@ -124,7 +126,7 @@ class _Run:
         settings = self.settings
         rate = settings.learning_rate * learning_rate_factor(passed, settings.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_factor"]
         iterations = 1 + self.progress.step % settings.iterations
         left, right = (image.to(self.device).float() for image in (batch.left, batch.right))
         truth = batch.truth.to(self.device)
@@ -205,11 +207,20 @@ def _identity(settings: TrainSettings) -> WeightsMetadata:
     return WeightsMetadata(settings.init.stem, licence, extra={**began_with.extra, "max_iterations": str(most)})
 
 
-def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay for matrices and kernels only: norms, biases and layer scales keep their size."""
-    kernels: list[Tensor] = [p for p in model.parameters() if p.ndim > 1]
-    others: list[Tensor] = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels only: norms, biases and layer scales keep their size.
+
+    The disparity head learns at a tenth of the rate. It answers in tenths of a quarter px, which one full step of all
+    its weights can overshoot; what then learns to be silent is the layer before.
+    """
+    head = {id(parameter) for parameter in model.update_block.disp_head.parameters()}
+    kernels: list[Tensor] = [p for p in model.parameters() if p.ndim > 1 and id(p) not in head]
+    others: list[Tensor] = [p for p in model.parameters() if p.ndim <= 1 and id(p) not in head]
+    return [
+        {"params": kernels, "weight_decay": weight_decay, "rate_factor": 1.0},
+        {"params": others, "weight_decay": 0.0, "rate_factor": 1.0},
+        {"params": list(model.update_block.disp_head.parameters()), "weight_decay": 0.0, "rate_factor": _HEAD_RATE},
+    ]
 
 
 def _device(name: str) -> torch.device:

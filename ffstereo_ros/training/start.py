@@ -14,15 +14,24 @@ from ffstereo_ros.network.presets import preset_config
 _LAYER_SCALE = 0.3
 _QUIET = 0.1
 _TYPICAL_DISPARITY = 20.0  # quarter px
+_REFINEMENT = (
+    "cnet.",
+    "update_block.encoder.convd",
+    "update_block.encoder.conv.",
+    "update_block.gru04.",
+    "update_block.disp_head.",
+)
+_REFINEMENT_GAIN = 0.5
 
 
 def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
     """A preset's network with random weights.
 
     Layer scales start at 0.3, not at EdgeNeXt's 1e-6: a run of ten thousand steps has no time to wake the blocks up.
-    What reads the disparity itself, some 20 quarter px, starts at a twentieth: weights made for inputs around one would
-    drive gates and hidden state into saturation, where little gradient passes and the disparity head dies. That head
-    and the upsampling weights start quiet: refinement begins as the identity, upsampling as a mean.
+    Refinement starts with half of He et al.'s weights, and what reads the disparity itself, some 20 quarter px, with a
+    twentieth of them: in full they would drive gates and hidden state into saturation, where little gradient passes.
+    The disparity head starts at zero, the upsampling weights start quiet: refinement begins as the identity,
+    upsampling as a mean.
     """
     torch.manual_seed(seed)
     model = FastFoundationStereo(preset_config(preset))
@@ -30,19 +39,25 @@ def fresh_model(preset: str, seed: int) -> FastFoundationStereo:
         for name, parameter in model.named_parameters():
             if name.rsplit(".", 1)[-1] in ("gamma", "gamma_xca"):
                 parameter.fill_(_LAYER_SCALE)
-    for module in model.modules():
+    for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+            if name.startswith(_REFINEMENT):
+                module.weight.data.mul_(_REFINEMENT_GAIN)
+    update = model.update_block
     with torch.no_grad():
-        model.update_block.get_parameter("encoder.convd1.weight").div_(_TYPICAL_DISPARITY)
-        model.update_block.get_parameter("gru04.conv0.0.weight")[:, -1].div_(_TYPICAL_DISPARITY)  # its last channel
-    for head in (model.update_block.disp_head, model.spx_gru):
-        convolution = [module for module in head.modules() if hasattr(module, "weight")][-1]
-        with torch.no_grad():
-            convolution.weight.mul_(_QUIET)  # type: ignore[operator]
+        update.get_parameter("encoder.convd1.weight").div_(_TYPICAL_DISPARITY)
+        update.get_parameter("gru04.conv0.0.weight")[:, -1].div_(_TYPICAL_DISPARITY)  # its last channel
+        _last_weight(update.disp_head).zero_()
+        _last_weight(model.spx_gru).mul_(_QUIET)
     return model
+
+
+def _last_weight(head: nn.Module) -> nn.Parameter:
+    """The kernel of a head's last convolution."""
+    return [parameter for name, parameter in head.named_parameters() if name.endswith("weight")][-1]
 
 
 def starting_model(preset: str, seed: int, init: Path | None) -> FastFoundationStereo:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ffstereo_ros.training.loop import _parameter_groups
 from ffstereo_ros.training.start import fresh_model
 
 
@@ -34,3 +35,12 @@ def test_refinement_starts_where_gradients_pass(seed: int) -> None:
     for name, values in seen.items():
         flat = values.abs() > 4  # where tanh and sigmoid have less than a fiftieth of their slope
         assert flat.float().mean() < 0.2, name
+
+
+def test_every_parameter_learns_once_and_the_disparity_head_slowly() -> None:
+    model = fresh_model("mini", 0)
+    groups = _parameter_groups(model, 0.1)
+    learning = [parameter for group in groups for parameter in group["params"]]
+    assert sorted(map(id, learning)) == sorted(map(id, model.parameters()))
+    slow = {id(parameter) for group in groups if group["rate_factor"] < 1 for parameter in group["params"]}
+    assert slow == {id(parameter) for parameter in model.update_block.disp_head.parameters()}
