@@ -84,7 +84,10 @@ def _write(path: Path, tensors: dict[str, Tensor], entries: dict[str, str]) -> N
     passing = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        passing.touch()
+        usual = passing.stat().st_mode
         save_file(tensors, passing, metadata=entries)
+        passing.chmod(usual)  # safetensors leaves a file to its owner alone, and the node may run as somebody else
         os.replace(passing, path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot be written ({printable(error)}); choose a writable folder with room") from error

@@ -48,6 +48,11 @@ def test_round_trip_is_exact(weights: LoadedWeights, saved: Path) -> None:
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in weights.tensors.items())
 
 
+def test_readable_to_whom_other_files_are(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    assert saved.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_metadata_without_tensors(weights: LoadedWeights, saved: Path) -> None:
     assert read_metadata(saved) == (weights.metadata, weights.config)
     with safe_open(saved, framework="pt") as file:
