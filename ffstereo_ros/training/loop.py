@@ -213,13 +213,14 @@ def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[
     The disparity head learns at a tenth of the rate. It answers in tenths of a quarter px, which one full step of all
     its weights can overshoot; what then learns to be silent is the layer before.
     """
-    head = {id(parameter) for parameter in model.update_block.disp_head.parameters()}
-    kernels: list[Tensor] = [p for p in model.parameters() if p.ndim > 1 and id(p) not in head]
-    others: list[Tensor] = [p for p in model.parameters() if p.ndim <= 1 and id(p) not in head]
+    head: list[Tensor] = list(model.update_block.disp_head.parameters())
+    slow = set(map(id, head))
+    rest: list[Tensor] = [p for p in model.parameters() if id(p) not in slow]
+    kernels, others = [p for p in rest if p.ndim > 1], [p for p in rest if p.ndim <= 1]
     return [
         {"params": kernels, "weight_decay": weight_decay, "rate_factor": 1.0},
         {"params": others, "weight_decay": 0.0, "rate_factor": 1.0},
-        {"params": list(model.update_block.disp_head.parameters()), "weight_decay": 0.0, "rate_factor": _HEAD_RATE},
+        {"params": head, "weight_decay": 0.0, "rate_factor": _HEAD_RATE},
     ]
 
 
