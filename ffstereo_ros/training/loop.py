@@ -36,7 +36,7 @@ from ffstereo_ros.training.validation import autocast, folder_examples, held_out
 
 _HELD_OUT = 32
 _LOG_EVERY = 20
-_WARM_EVERY, _WARM_STEP = 5, 3  # steps that start near the truth; none of them is one that is logged
+_CYCLE, _WARM = 5, (1, 3)  # of five steps two start near the truth; none of them is one that is logged
 _HEAD_RATE = 0.1  # of the learning rate, for the disparity head
 _PATIENCE = 20  # steps in a row without a usable gradient
 
@@ -130,7 +130,7 @@ class _Run:
         iterations = 1 + self.progress.step % settings.iterations
         left, right = (image.to(self.device).float() for image in (batch.left, batch.right))
         truth = batch.truth.to(self.device)
-        start = disturbed_start(truth, self.progress.step) if self.progress.step % _WARM_EVERY == _WARM_STEP else None
+        start = disturbed_start(truth, self.progress.step) if self.progress.step % _CYCLE in _WARM else None
         with autocast(self.device):
             output = self.model(left, right, iterations, batch.max_disparity, start)
         losses = stereo_losses(output, truth)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ffstereo_ros.training.disturbed import disturbed_start
+from ffstereo_ros.training.disturbed import _spread, disturbed_start
 
 
 def _step(height: int = 96, width: int = 160) -> torch.Tensor:
@@ -31,6 +32,15 @@ def test_seed_decides() -> None:
     first, again, other = (start for start in starts if start is not None)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(("reach", "wide"), [(-2, 0), (-1, 1), (0, 3), (1, 5), (2, 7)])
+def test_what_is_near_spreads_or_wears(reach: int, wide: int) -> None:
+    disparity = torch.zeros(1, 9, 20)
+    disparity[..., 8:11] = 5.0
+    spread = _spread(disparity, reach)
+    assert torch.equal((spread == 5.0).sum(-1), torch.full((1, 9), wide))
+    assert set(spread.unique().tolist()) <= {0.0, 5.0}
 
 
 def test_no_start_where_truth_is_unknown() -> None:
