@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ffstereo_ros.training.scenes.camera import CameraEffects, photograph
+from ffstereo_ros.training.scenes.draw import Draw
+from ffstereo_ros.training.scenes.frame import draw_frame
 from ffstereo_ros.training.scenes.render import occluded
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
 
@@ -100,3 +102,11 @@ def test_occlusion_of_a_step() -> None:
     columns[20:30] = True
     columns[:2] = True
     assert torch.equal(hidden, columns.expand(4, -1))
+
+
+def test_some_frames_have_a_wide_left_band() -> None:
+    """The wall behind stands so near that the right camera misses a tenth of the image or more."""
+    frames = [draw_frame(Draw(seed), 192, 384, 88.0) for seed in range(200)]
+    assert all(0 <= frame.far < frame.near <= 88.0 for frame in frames)
+    wide = sum(frame.far > 384 / 10 for frame in frames) / len(frames)
+    assert 0.1 < wide < 0.5
