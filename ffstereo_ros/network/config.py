@@ -173,6 +173,8 @@ class NetworkConfig:
     ``max_disparity`` is the largest one, in px, the network was made for (multiple of 32): positional tables end there.
     ``start_radius``: refinement starts from the mean over so many bins on either side of the likeliest one; None, as in
     the published networks: over all bins.
+    ``continue_left_band``: where the right camera sees nothing, no bin is a match; the start, and each refinement, take
+    there what the row has beside it. False, as in the published networks: the bins, and what refinement makes of them.
     """
 
     feature: FeatureConfig
@@ -188,6 +190,7 @@ class NetworkConfig:
     lookup: LookupConfig = LookupConfig()
     max_disparity: int = 416
     start_radius: int | None = None
+    continue_left_band: bool = False
     unused: tuple[UnusedTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

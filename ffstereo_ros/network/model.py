@@ -16,6 +16,7 @@ from ffstereo_ros.network.cost_volume import all_pairs_correlation, combined_vol
 from ffstereo_ros.network.encoder import FeatureMaps, FeatureNetwork
 from ffstereo_ros.network.geometry_lookup import GeometryPyramid
 from ffstereo_ros.network.refinement import ChannelAttention, Context, ContextNetwork, SpatialAttention, UpdateBlock
+from ffstereo_ros.network.starting_disparity import continue_left_band, local_soft_argmax, soft_argmax
 from ffstereo_ros.network.upsampling import convex_upsample
 from ffstereo_ros.network.validation import check_config
 
@@ -132,7 +133,7 @@ class FastFoundationStereo(nn.Module):
     def start(self, logits: Tensor) -> Tensor:
         """Matching logits [B, D, h, w] -> the disparity that refinement starts from [B, 1, h, w] in quarter px."""
         radius = self.config.start_radius
-        return soft_argmax(logits) if radius is None else local_soft_argmax(logits, radius)
+        return self._continued(soft_argmax(logits) if radius is None else local_soft_argmax(logits, radius))
 
     def context(self, feature: Tensor) -> Context:
         """Left feature at 1/4 [B, C, h, w] -> first hidden state, channel-weighted context, spatial attention."""
@@ -152,7 +153,7 @@ class FastFoundationStereo(nn.Module):
         for iteration in range(iterations):
             disparity = disparity.detach()
             hidden, delta = self.update_block(context, lookup(disparity), disparity)
-            disparity = disparity + delta.float()
+            disparity = self._continued(disparity + delta.float())
             context = context._replace(hidden=hidden)
             if self.training or iteration == iterations - 1:
                 results.append(self.upsample(disparity, hidden, stem))
@@ -167,6 +168,9 @@ class FastFoundationStereo(nn.Module):
         logits: Tensor = self.spx_gru(self.spx_2_gru(self.update_block.mask_feature(hidden), stem))
         return logits
 
+    def _continued(self, disparity: Tensor) -> Tensor:
+        return continue_left_band(disparity) if self.config.continue_left_band else disparity
+
     def _check(
         self, left: Tensor, right: Tensor, iterations: int, max_disparity: int, initial_disparity: Tensor | None
     ) -> None:
@@ -178,24 +182,6 @@ class FastFoundationStereo(nn.Module):
                 f"initial_disparity has shape {tuple(initial_disparity.shape)}: "
                 f"{expected} is expected, in quarter-resolution px"
             )
-
-
-def soft_argmax(logits: Tensor) -> Tensor:
-    """Expected disparity of the matching distribution: [B, D, h, w] -> [B, 1, h, w] in quarter px, in float32."""
-    values = torch.arange(logits.shape[1], device=logits.device, dtype=torch.float32)
-    probability = logits.float().softmax(dim=1)
-    return (probability * values.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
-
-
-def local_soft_argmax(logits: Tensor, radius: int) -> Tensor:
-    """As `soft_argmax`, over the ``radius`` bins on either side of the likeliest.
-
-    Beside an edge the distribution has two peaks, and the mean of all bins lies on neither surface (the sub-pixel MAP
-    approximation of Practical Deep Stereo, arXiv 1806.01677).
-    """
-    bins = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
-    far = (bins - logits.argmax(dim=1, keepdim=True)).abs() > radius
-    return soft_argmax(logits.float().masked_fill(far, float("-inf")))
 
 
 def check_images(left: Tensor, right: Tensor) -> None:

@@ -67,6 +67,7 @@ def mini_config() -> NetworkConfig:
         lookup=LookupConfig(levels=2, radius=4),
         max_disparity=416,
         start_radius=2,
+        continue_left_band=True,
     )
 
 

@@ -11,7 +11,8 @@ from network_arrangements import searched_hourglass, small_config
 from torch import Tensor, nn
 
 from ffstereo_ros.errors import ImageError, ParameterError
-from ffstereo_ros.network.model import FastFoundationStereo, StereoOutput, local_soft_argmax, soft_argmax
+from ffstereo_ros.network.model import FastFoundationStereo, StereoOutput
+from ffstereo_ros.network.starting_disparity import continue_left_band, local_soft_argmax, soft_argmax
 
 
 @pytest.fixture(scope="module")
@@ -153,30 +154,13 @@ def test_exports_as_one_graph(network: FastFoundationStereo) -> None:
     assert not any("grid_sample" in target for target in targets)
 
 
-def test_a_local_start_lies_on_the_likelier_of_two_surfaces() -> None:
-    logits = torch.full((1, 24, 1, 2), -20.0)
-    logits[0, [4, 5], 0, 0] = torch.tensor([3.0, 3.0])  # a surface at 4.5, and a fainter one at 18
-    logits[0, 18, 0, 0] = 2.9
-    logits[0, [0, 1], 0, 1] = torch.tensor([3.0, 1.0])  # at the end of the range
-    start, mean = local_soft_argmax(logits, 2)[0, 0, 0].tolist(), soft_argmax(logits)[0, 0, 0].tolist()
-    assert start[0] == pytest.approx(4.5, abs=1e-3)
-    assert mean[0] > 8
-    assert start[1] == pytest.approx(mean[1], abs=1e-3)
-
-
-def test_a_local_start_teaches_the_bins_it_is_made_of_alone() -> None:
-    logits = torch.randn(1, 16, 3, 4, requires_grad=True)
-    local_soft_argmax(logits, 2).sum().backward()
-    assert logits.grad is not None
-    near = (torch.arange(16).view(1, -1, 1, 1) - logits.argmax(dim=1, keepdim=True)).abs() <= 2
-    assert torch.equal(logits.grad != 0, near)
-
-
 def test_the_start_goes_by_the_config() -> None:
     logits = 3 * torch.randn(1, 24, 4, 4)
     whole = FastFoundationStereo(small_config())
     local = FastFoundationStereo(replace(small_config(), start_radius=1))
     assert torch.equal(whole.start(logits), soft_argmax(logits))
     assert torch.equal(local.start(logits), local_soft_argmax(logits, 1))
+    seen = FastFoundationStereo(replace(small_config(), continue_left_band=True))
+    assert torch.equal(seen.start(logits), continue_left_band(soft_argmax(logits)))
     with pytest.raises(ParameterError, match="start_radius: is 0 bins"):
         FastFoundationStereo(replace(small_config(), start_radius=0))
