@@ -1,4 +1,4 @@
-"""From the matching distribution to the disparity that refinement starts from."""
+"""From the matching distribution to the disparity that refinement starts from, and its left band."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def continue_left_band(disparity: Tensor) -> Tensor:
     """
     width = disparity.shape[3]
     columns = torch.arange(width, device=disparity.device, dtype=disparity.dtype).view(1, 1, 1, -1)
-    seen = columns - disparity.detach() >= _UNSEEN_MARGIN
+    fixed = disparity.detach()
+    seen = columns - fixed >= _UNSEEN_MARGIN
     first = torch.where(seen, columns, float(width - 1)).amin(dim=3, keepdim=True)
-    edge = disparity.detach().gather(3, first.long())
+    edge = fixed.gather(3, first.long())
     return torch.where(columns < first, edge, disparity)

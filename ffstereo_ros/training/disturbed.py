@@ -30,7 +30,7 @@ def disturbed_start(truth: Tensor, seed: int) -> Tensor | None:
     affine = torch.cat((torch.eye(2).expand(batch, 2, 2), shift * torch.tensor([[2 / width], [2 / height]])), dim=2)
     grid = F.affine_grid(affine.to(quarter.device), list(quarter.shape), align_corners=False)
     moved = F.grid_sample(quarter, grid, mode="nearest", padding_mode="border", align_corners=False)
-    moved = torch.stack([_spread(one, _SPREADS[torch.randint(8, (), generator=random)]) for one in moved])
+    moved = torch.stack([_spread(one, _SPREADS[torch.randint(len(_SPREADS), (), generator=random)]) for one in moved])
     gain = 1 + _GAIN * torch.randn(batch, 1, 1, 1, generator=random)
     sigma = _FINEST * (_COARSEST / _FINEST) ** torch.rand(batch, 1, 1, 1, generator=random)
     bumps = sigma * torch.randn(batch, 1, _CELLS, _CELLS, generator=random)

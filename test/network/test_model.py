@@ -164,3 +164,16 @@ def test_the_start_goes_by_the_config() -> None:
     assert torch.equal(seen.start(logits), continue_left_band(soft_argmax(logits)))
     with pytest.raises(ParameterError, match="start_radius: is 0 bins"):
         FastFoundationStereo(replace(small_config(), start_radius=0))
+
+
+def test_each_refinement_continues_the_left_band(
+    network: FastFoundationStereo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = FastFoundationStereo(replace(network.config, continue_left_band=True)).eval()
+    refined: list[Tensor] = []
+    monkeypatch.setattr(model, "upsample", lambda disparity, *_: refined.append(disparity) or disparity)
+    start = torch.linspace(12.0, 6.0, 24).expand(1, 1, 16, 24)  # a given start is not continued itself
+    with torch.inference_mode():
+        model(*images(1), 2, 64, start)
+    assert not torch.equal(continue_left_band(start), start)
+    assert torch.equal(continue_left_band(refined[0]), refined[0])
