@@ -32,7 +32,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--processes", type=int, default=1, metavar="N", help="share each batch, one CPU thread each (default: 1)"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the training itself (default: all)")
-    parser.add_argument("--tiny", action="store_true", help="64x128 px crops: to see that everything works, no more")
+    parser.add_argument(
+        "--crops",
+        choices=("mixed", "large", "tiny"),
+        default="mixed",
+        help="sizes of the pairs: mixed, from 384x192 px on; large, from 512x256 px on, for the end of a run; "
+        "tiny, 128x64 px, to see that everything works (default: mixed)",
+    )
+    parser.add_argument(
+        "--enlarged",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="share of generated pairs that are enlarged images, as at a scale above 1 (default: 0.4)",
+    )
     return parser
 
 
@@ -45,12 +58,12 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ffstereo_ros.training.loop import train
-    from ffstereo_ros.training.settings import DEFAULT_CROPS, TINY_CROPS, TrainSettings, with_batch
+    from ffstereo_ros.training.settings import CROPS, TrainSettings, with_batch
 
     if args.threads is not None:
         torch.set_num_threads(max(1, args.threads))
-    names = {field.name for field in dataclasses.fields(TrainSettings)} & set(vars(args))
-    crops = with_batch(TINY_CROPS if args.tiny else DEFAULT_CROPS, args.batch)
+    names = {field.name for field in dataclasses.fields(TrainSettings)} & set(vars(args)) - {"crops"}
+    crops = with_batch(CROPS[args.crops], args.batch)
     result = train(TrainSettings(**{name: getattr(args, name) for name in names}, crops=crops))
     print(f"{result.progress.step} steps, {result.progress.samples} pairs, {result.progress.minutes:.1f} minutes")
     for group, figures in result.figures.items():

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
-from ffstereo_ros.training.settings import MAX_BATCH, CropPlan
+from ffstereo_ros.training.settings import DEFAULT_ENLARGED, MAX_BATCH, CropPlan
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
@@ -49,8 +49,10 @@ class GeneratedBatches(IterableDataset[Batch]):
 
     _DELAY = 8
 
-    def __init__(self, seed: int, crops: tuple[CropPlan, ...], first: int = 0) -> None:
-        self._seed, self._crops, self._first = seed, crops, first
+    def __init__(
+        self, seed: int, crops: tuple[CropPlan, ...], first: int = 0, enlarged: float = DEFAULT_ENLARGED
+    ) -> None:
+        self._seed, self._crops, self._first, self._enlarged = seed, crops, first, enlarged
 
     def __iter__(self) -> Iterator[Batch]:
         torch.set_num_threads(1)
@@ -59,7 +61,7 @@ class GeneratedBatches(IterableDataset[Batch]):
         waiting: list[Batch] = []
         number = self._first // 2 + place
         while True:
-            pairs, depth = _draw_pairs(number, self._seed, self._crops)
+            pairs, depth = _draw_pairs(number, self._seed, self._crops, self._enlarged)
             yield collate(pairs, depth)
             waiting.append(collate([pair.mirrored() for pair in pairs], depth))
             if len(waiting) >= self._DELAY:
@@ -67,19 +69,25 @@ class GeneratedBatches(IterableDataset[Batch]):
             number += count
 
 
-def _draw_pairs(number: int, seed: int, crops: tuple[CropPlan, ...]) -> tuple[list[ScenePair], int]:
+def _draw_pairs(
+    number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: float
+) -> tuple[list[ScenePair], int]:
     """The pairs of scene batch ``number``, and the depth of volume they need, px."""
     start = (seed * 1_000_003 + number) * _SCENES_PER_BATCH
     draw = Draw(start)
     plan = draw.choice(crops, [crop.weight for crop in crops])
     limit = plan.max_disparity - _MARGIN
-    pairs = [sample_pair(start + 1 + index, plan.height, plan.width, limit) for index in range(plan.batch)]
+    pairs = [
+        sample_pair(start + 1 + index, plan.height, plan.width, limit, enlarged=enlarged) for index in range(plan.batch)
+    ]
     return pairs, plan.max_disparity
 
 
-def generated_loader(seed: int, crops: tuple[CropPlan, ...], first: int, workers: int) -> DataLoader[Batch]:
+def generated_loader(
+    seed: int, crops: tuple[CropPlan, ...], first: int, workers: int, enlarged: float = DEFAULT_ENLARGED
+) -> DataLoader[Batch]:
     """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
-    data = GeneratedBatches(seed, crops, first)
+    data = GeneratedBatches(seed, crops, first, enlarged)
     context = "spawn" if workers else None
     return DataLoader(
         data,

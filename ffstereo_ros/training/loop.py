@@ -194,7 +194,7 @@ class _Run:
         crops = share(settings.crops, settings.processes)
         if settings.data is not None:
             return iter(folder_loader(settings.data, stream, crops, first, settings.workers))
-        return iter(generated_loader(stream, crops, first, settings.workers))
+        return iter(generated_loader(stream, crops, first, settings.workers, settings.enlarged))
 
 
 def _identity(settings: TrainSettings) -> WeightsMetadata:

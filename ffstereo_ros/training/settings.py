@@ -34,8 +34,18 @@ DEFAULT_CROPS = (
     CropPlan(256, 512, 2, 192, 0.07),
     CropPlan(320, 640, 2, 192, 0.10),
 )
+# For the end of a run: what is normalised or attended to over the whole image, and how far a blank wall reaches, are then
+# as in the images of a camera.
+LARGE_CROPS = (
+    CropPlan(256, 512, 2, 96, 0.2),
+    CropPlan(320, 640, 2, 128, 0.4),
+    CropPlan(320, 640, 2, 192, 0.2),
+    CropPlan(416, 832, 2, 192, 0.2),
+)
 TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
+CROPS = {"mixed": DEFAULT_CROPS, "large": LARGE_CROPS, "tiny": TINY_CROPS}
 DEFAULT_BATCH = 4
+DEFAULT_ENLARGED = 0.4
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class TrainSettings:
 
     The run ends after ``steps`` steps or ``minutes`` minutes, whichever comes first; the learning rate follows the part
     of that which has passed, so that it reaches zero at the end either way. Steps take turns at 1 .. ``iterations``
-    refinements.
+    refinements. ``enlarged`` is the share of generated pairs of which the cameras saw less than the images' size.
     """
 
     output: Path
@@ -65,6 +75,7 @@ class TrainSettings:
     iterations: int = 2
     max_disparity: int = 192
     crops: tuple[CropPlan, ...] = DEFAULT_CROPS
+    enlarged: float = DEFAULT_ENLARGED
     workers: int = 1
     processes: int = 1
     save_minutes: float = 3.0
@@ -78,6 +89,8 @@ class TrainSettings:
             raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
         if not 0 < self.learning_rate < 1:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
+        if not 0 <= self.enlarged <= 1:
+            raise ParameterError(f"enlarged is {self.enlarged:g}: must be a share from 0 to 1")
 
 
 def with_batch(crops: tuple[CropPlan, ...], batch: int) -> tuple[CropPlan, ...]:

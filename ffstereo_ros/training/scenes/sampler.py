@@ -12,7 +12,7 @@ from ffstereo_ros.training.scenes.frame import MAX_DISPARITY, draw_frame
 from ffstereo_ros.training.scenes.layouts import draw_layout
 from ffstereo_ros.training.scenes.render import VerticalError, occluded, render_view
 
-_ZOOMED, _ZOOM = 0.4, (1.2, 2.0)  # share of pairs of an enlarged image, and by how much
+_ZOOM = (1.2, 2.0)
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,13 @@ def sample_pair(
     limit: float = MAX_DISPARITY,
     *,
     effects: bool = True,
+    enlarged: float = 0.4,
     device: torch.device | str = "cpu",
 ) -> ScenePair:
     """The pair of a seed: equal arguments give equal pairs. Things stand no nearer than about ``limit`` px.
 
-    Without ``effects`` the cameras are perfect: no noise, no vertical error, no infrared dots.
+    Without ``effects`` the cameras are perfect: no noise, no vertical error, no infrared dots. A share of ``enlarged``
+    of all pairs are images of a coarser sensor, enlarged by 1.2 to 2.
     """
     draw = Draw(seed)
     frame = draw_frame(draw, height, width, limit)
@@ -59,7 +61,7 @@ def sample_pair(
     if draw.chance(0.08):
         left, right = _with_dots(draw, left, right, disparity, right_disparity)
     left_camera, right_camera = draw_cameras(draw)
-    zoom = draw.uniform(*_ZOOM) if draw.chance(_ZOOMED) else 1.0
+    zoom = draw.uniform(*_ZOOM) if draw.chance(enlarged) else 1.0
     left, right = photograph(left_camera, left, zoom), photograph(right_camera, right, zoom)
     return ScenePair(left, right, disparity, right_disparity, hidden)
 
