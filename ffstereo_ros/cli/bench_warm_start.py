@@ -1,10 +1,13 @@
-"""``ffstereo bench warm-start BAG``: how far few iterations come, from the last frame and from nothing."""
+"""``ffstereo bench warm-start SOURCE``: what a start from the last frame is worth, on scenes or on a recording."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,17 +22,29 @@ from ffstereo_ros.core.warm_start import WarmStart
 from ffstereo_ros.errors import BackendError, FFStereoError
 from ffstereo_ros.evaluation.bag_frames import FrameStream
 from ffstereo_ros.evaluation.bags import Bag, find_topics
+from ffstereo_ros.evaluation.layouts import find_scenes
+from ffstereo_ros.evaluation.metrics import Figures, mean_figures
+from ffstereo_ros.evaluation.steady_camera import SETTLING, WarmFigures, measure_scene
 from ffstereo_ros.factory import MatcherSettings, create_matcher
 
 Float32Array = NDArray[np.float32]
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
-# The first frames of a warm row have little to start from.
-_SETTLING = 5
+_METHOD = """\
+# A start from the last frame
+
+`{command}` writes this page.
+
+A camera stands still before each scene: {frames} frames that differ in sensor noise alone (Gaussian, {noise:g} grey
+levels of 255, drawn anew for each pixel and frame). "Cold" matches each frame from nothing, "warm" starts the
+refinement from the last frame's answer, as the parameter `warm_start` does. Judged are the frames after the first
+{settling}, over every truth pixel, unknown counted as bad; means weigh every scene the same. Times are those of whole
+matches, cold and warm in turn.
+"""
 
 
 @dataclass(frozen=True)
-class Row:
+class ReferenceRow:
     """Differences from the reference over the frames after the first five: mean in px, and share above 1 px in %."""
 
     iterations: int
@@ -39,58 +54,149 @@ class Row:
     warm_above_1px: float
 
 
+@dataclass(frozen=True)
+class TruthRow:
+    """Errors against the truth, mean of all scenes, and the median time of a match, ms."""
+
+    iterations: int
+    start: str
+    scenes: int
+    match_ms: float
+    errors: Figures
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
     parser = subparsers.add_parser(
-        "warm-start", help="fewer iterations from the last frame's disparity, on a recording"
+        "warm-start",
+        help="fewer iterations from the last frame's disparity",
+        description="Scenes with truth: a camera that stands still before each, errors against the truth. A recording: "
+        "differences from a cold start with --iterations.",
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="a recording of a scene that moves little")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE", help="scenes with truth, or a recording of a scene that moves little"
+    )
     parser.add_argument("--try", dest="tried", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="iterations")
-    parser.add_argument("--limit", type=int, default=30, metavar="N", help="frames (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=30, metavar="N", help="of a recording (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=8, metavar="N", help="of each scene (default: %(default)s)")
+    parser.add_argument(
+        "--noise", type=float, default=4.0, metavar="LEVELS", help="of each scene's frames (default: %(default)s)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures on scenes go as Markdown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
     add_matching_arguments(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures and prints the table; the reference is a cold start with ``--iterations``.
+    """Measures and prints the table.
 
     Raises:
-        FFStereoError: the bag has too few pairs, or the backend that was asked for has no iterations.
+        FFStereoError: nothing to measure on, or a backend that has no iterations.
     """
-    with Bag(args.bag) as bag:
-        stream = FrameStream(bag, find_topics(bag.types), node_decoders())
-        pairs = [(frame.left, frame.right) for frame in islice(stream, args.limit)]
-    if len(pairs) <= _SETTLING:
-        raise FFStereoError(f"{args.bag}: {len(pairs)} stereo pairs: more than {_SETTLING} are needed")
-    settings = settings_of(args)
-    references = _answers(settings, pairs, warm=False)
-    rows = [_row(replace(settings, iterations=count), pairs, references) for count in args.tried]
-    for row in rows:
-        print(
-            f"{row.iterations} iterations: cold {row.cold_mean:.3f} px ({row.cold_above_1px:.1f} % above 1 px), "
-            f"warm {row.warm_mean:.3f} px ({row.warm_above_1px:.1f} %)"
-        )
+    rows = _on_recording(args) if _is_recording(args.source) else _on_scenes(args)
     if args.json is not None:
         args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     return 0
 
 
-def _row(settings: MatcherSettings, pairs: Sequence[Pair], references: Sequence[Float32Array]) -> Row:
+def _is_recording(source: Path) -> bool:
+    return not source.is_dir() or (source / "metadata.yaml").exists() or any(source.glob("*.mcap"))
+
+
+def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
+    scenes, settings = find_scenes(args.source), settings_of(args)
+    rows: list[TruthRow] = []
+    for count in args.tried:
+        figures = WarmFigures()
+        with _matcher(replace(settings, iterations=count)) as matcher:
+            for scene in scenes:
+                measure_scene(matcher, scene, args.frames, args.noise, figures)
+        if not figures.cold:
+            raise FFStereoError(f"{args.source}: none of the {len(scenes)} scenes has truth: errors need it")
+        rows += _truth_rows(count, figures)
+    text = _table(rows)
+    print(text)
+    if args.report is not None:
+        args.report.write_text(_page(args, text), encoding="utf-8")
+    return rows
+
+
+def _truth_rows(iterations: int, figures: WarmFigures) -> list[TruthRow]:
+    starts = (
+        ("cold", figures.cold, figures.cold_seconds),
+        ("warm", figures.warm, figures.warm_seconds),
+    )
+    return [
+        TruthRow(iterations, start, len(scenes), 1e3 * float(np.median(seconds)), mean_figures(scenes))
+        for start, scenes, seconds in starts
+    ]
+
+
+def _table(rows: Sequence[TruthRow]) -> str:
+    columns = ("iterations", "start", "scenes", "bad1 [%]", "bad2 [%]", "D1 [%]", "EPE [px]", "match [ms]")
+    lines = [columns, ("---",) * len(columns)]
+    lines += [
+        (
+            *(str(row.iterations), row.start, str(row.scenes)),
+            *(f"{row.errors[name]:.2f}" for name in ("bad1", "bad2", "d1")),
+            *(f"{row.errors['epe']:.3f}", f"{row.match_ms:.0f}"),
+        )
+        for row in rows
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _page(args: argparse.Namespace, text: str) -> str:
+    from ffstereo_ros.machine import machine
+
+    with _matcher(settings_of(args)) as matcher:
+        facts = {**machine(), "backend": matcher.describe()}
+    command = shlex.join(["ffstereo", *sys.argv[1:]])
+    method = _METHOD.format(command=command, frames=args.frames, noise=args.noise, settling=SETTLING)
+    described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return f"{method}\n## Machine\n\n{described}\n\n## Figures\n\n{text}\n"
+
+
+def _on_recording(args: argparse.Namespace) -> Sequence[ReferenceRow]:
+    with Bag(args.source) as bag:
+        stream = FrameStream(bag, find_topics(bag.types), node_decoders())
+        pairs = [(frame.left, frame.right) for frame in islice(stream, args.limit)]
+    if len(pairs) <= SETTLING:
+        raise FFStereoError(f"{args.source}: {len(pairs)} stereo pairs: more than {SETTLING} are needed")
+    settings = settings_of(args)
+    references = _answers(settings, pairs, warm=False)
+    rows = [_reference_row(replace(settings, iterations=count), pairs, references) for count in args.tried]
+    for row in rows:
+        print(
+            f"{row.iterations} iterations: cold {row.cold_mean:.3f} px ({row.cold_above_1px:.1f} % above 1 px), "
+            f"warm {row.warm_mean:.3f} px ({row.warm_above_1px:.1f} %)"
+        )
+    return rows
+
+
+def _reference_row(
+    settings: MatcherSettings, pairs: Sequence[Pair], references: Sequence[Float32Array]
+) -> ReferenceRow:
     cold = _differences(_answers(settings, pairs, warm=False), references)
     warm = _differences(_answers(settings, pairs, warm=True), references)
-    return Row(settings.iterations, *cold, *warm)
+    return ReferenceRow(settings.iterations, *cold, *warm)
 
 
 def _answers(settings: MatcherSettings, pairs: Iterable[Pair], *, warm: bool) -> list[Float32Array]:
-    ready = create_matcher(settings)
-    matcher = ready.matcher
-    try:
-        if matcher.backend.name != "torch":
-            raise BackendError(f"{ready.reason}: only backend torch takes a start; give --backend torch and --weights")
+    with _matcher(settings) as matcher:
         return list(_match(matcher, pairs, WarmStart() if warm else None))
+
+
+@contextmanager
+def _matcher(settings: MatcherSettings) -> Iterator[StereoMatcher]:
+    ready = create_matcher(settings)
+    try:
+        if ready.matcher.backend.name != "torch":
+            raise BackendError(f"{ready.reason}: only backend torch takes a start; give --backend torch and --weights")
+        yield ready.matcher
     finally:
-        matcher.backend.close()
+        ready.matcher.backend.close()
 
 
 def _match(matcher: StereoMatcher, pairs: Iterable[Pair], start: WarmStart | None) -> Iterable[Float32Array]:
@@ -100,5 +206,5 @@ def _match(matcher: StereoMatcher, pairs: Iterable[Pair], start: WarmStart | Non
 
 
 def _differences(answers: Sequence[Float32Array], references: Sequence[Float32Array]) -> tuple[float, float]:
-    apart = np.abs(np.stack(answers[_SETTLING:]) - np.stack(references[_SETTLING:]))
+    apart = np.abs(np.stack(answers[SETTLING:]) - np.stack(references[SETTLING:]))
     return float(np.nanmean(apart)), 100 * float((apart > 1).mean())

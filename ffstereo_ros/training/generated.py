@@ -69,9 +69,7 @@ class GeneratedBatches(IterableDataset[Batch]):
             number += count
 
 
-def _draw_pairs(
-    number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: float
-) -> tuple[list[ScenePair], int]:
+def _draw_pairs(number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: float) -> tuple[list[ScenePair], int]:
     """The pairs of scene batch ``number``, and the depth of volume they need, px."""
     start = (seed * 1_000_003 + number) * _SCENES_PER_BATCH
     draw = Draw(start)

@@ -34,8 +34,8 @@ DEFAULT_CROPS = (
     CropPlan(256, 512, 2, 192, 0.07),
     CropPlan(320, 640, 2, 192, 0.10),
 )
-# For the end of a run: what is normalised or attended to over the whole image, and how far a blank wall reaches, are then
-# as in the images of a camera.
+# For the end of a run: what is normalised or attended to over the whole image, and how far a blank wall reaches, are
+# then as in the images of a camera.
 LARGE_CROPS = (
     CropPlan(256, 512, 2, 96, 0.2),
     CropPlan(320, 640, 2, 128, 0.4),
