@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from ffstereo_ros.training.settings import CROPS, DEFAULT_ENLARGED
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
@@ -34,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the training itself (default: all)")
     parser.add_argument(
         "--crops",
-        choices=("mixed", "large", "tiny"),
+        choices=tuple(CROPS),
         default="mixed",
         help="sizes of the pairs: mixed, from 384x192 px on; large, from 512x256 px on, for the end of a run; "
         "tiny, 128x64 px, to see that everything works (default: mixed)",
@@ -42,9 +44,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--enlarged",
         type=float,
-        default=0.4,
+        default=DEFAULT_ENLARGED,
         metavar="SHARE",
-        help="share of generated pairs that are enlarged images, as at a scale above 1 (default: 0.4)",
+        help="share of generated pairs that are enlarged images, as at a scale above 1 (default: %(default)s)",
     )
     return parser
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ffstereo_ros.training.loop import train
-    from ffstereo_ros.training.settings import CROPS, TrainSettings, with_batch
+    from ffstereo_ros.training.settings import TrainSettings, with_batch
 
     if args.threads is not None:
         torch.set_num_threads(max(1, args.threads))

@@ -9,6 +9,7 @@ import pytest
 
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.training.settings import (
+    CROPS,
     DEFAULT_CROPS,
     CropPlan,
     TrainSettings,
@@ -38,6 +39,7 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
         {"iterations": 0},
         {"processes": 0},
         {"workers": -1},
+        {"enlarged": 1.5},
     ],
 )
 def test_settings_refuse(wrong: dict[str, float]) -> None:
@@ -54,6 +56,13 @@ def test_a_larger_batch_is_larger_for_every_crop() -> None:
     assert with_batch(DEFAULT_CROPS, 4) == DEFAULT_CROPS
     assert [crop.batch for crop in with_batch(DEFAULT_CROPS, 32)] == [8 * crop.batch for crop in DEFAULT_CROPS]
     assert all(crop.batch == 1 for crop in with_batch(DEFAULT_CROPS, 1))
+
+
+@pytest.mark.parametrize("name", list(CROPS))
+def test_crops_suit_the_network_and_hold_their_volume(name: str) -> None:
+    for crop in CROPS[name]:
+        assert crop.height % 32 == crop.width % 32 == crop.max_disparity % 32 == 0
+        assert crop.max_disparity <= crop.width / 2
 
 
 @pytest.mark.parametrize("batch", [0, 256])

@@ -11,7 +11,7 @@ _CLOSE_UPS = 0.4
 
 # The share of blank surfaces: little in most scenes, much in some. More of it teaches a fresh network nothing.
 _PLAINNESS = ((0.0, 0.1), (0.14, 0.3), (0.4, 0.8))
-_PLAINNESS_WEIGHTS = (0.6, 0.28, 0.12)
+_PLAINNESS_WEIGHTS = (0.5, 0.3, 0.2)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.dressing import draw_material
 from ffstereo_ros.training.scenes.frame import Frame
 from ffstereo_ros.training.scenes.layer import Layer
-from ffstereo_ros.training.scenes.objects import draw_object, draw_polygon, draw_surface
+from ffstereo_ros.training.scenes.objects import draw_object, draw_polygon, draw_rosette, draw_surface
 from ffstereo_ros.training.scenes.shapes import Bar, Box, Silhouette
 from ffstereo_ros.training.scenes.surface import Surface
 from ffstereo_ros.training.scenes.vehicles import draw_car
@@ -87,9 +87,14 @@ def planes(draw: Draw, frame: Frame) -> list[Layer]:
 
 
 def foliage(draw: Draw, frame: Frame) -> list[Layer]:
-    """Leaves, branches and bars by the dozen before a wall or a floor."""
-    behind = room(draw, frame)[:2] if draw.chance(0.4) else [backdrop(draw, frame)]
-    return behind + things(draw, frame, draw.integer(8, 26), draw.uniform(0.6, 1.0))
+    """Leaves, branches and bars by the dozen before a wall or a floor, or a few plants of long leaves."""
+    layers = room(draw, frame)[:2] if draw.chance(0.4) else [backdrop(draw, frame)]
+    if draw.chance(0.5):
+        return layers + things(draw, frame, draw.integer(8, 26), draw.uniform(0.6, 1.0))
+    layers += things(draw, frame, draw.integer(2, 10), draw.uniform(0.3, 0.8))
+    for _ in range(draw.integer(1, 4)):
+        layers += draw_rosette(draw, frame, frame.level(draw))
+    return layers
 
 
 def street_box(draw: Draw, frame: Frame, horizon: float, level: float) -> list[Layer]:
@@ -128,7 +133,7 @@ def road(draw: Draw, frame: Frame) -> list[Layer]:
     return layers
 
 
-LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, foliage: 1.8, road: 2.5}
+LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, foliage: 3.6, road: 2.5}
 
 
 def draw_layout(draw: Draw, frame: Frame) -> list[Layer]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ffstereo_ros.training.scenes import silhouettes
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.dressing import draw_material
 from ffstereo_ros.training.scenes.frame import Frame
 from ffstereo_ros.training.scenes.layer import Layer
-from ffstereo_ros.training.scenes.shapes import Bar, Box, Ellipse, Fence, Polygon, Shape, Silhouette, Wheel
+from ffstereo_ros.training.scenes.material import Material
+from ffstereo_ros.training.scenes.shapes import Bar, Blade, Box, Ellipse, Fence, Polygon, Shape, Silhouette, Wheel
 from ffstereo_ros.training.scenes.surface import Surface
 
 
@@ -81,3 +83,31 @@ def draw_object(draw: Draw, frame: Frame, level: float, thin: bool = False) -> L
         angle = draw.choice((0.0, math.pi / 2)) + draw.normal(0.05)
     surface = draw_surface(draw, level, x, y, size, room=0.12 * level + 1)
     return Layer(surface, draw_material(draw, frame, solid=thin), shape, x, y, angle)
+
+
+def draw_rosette(draw: Draw, frame: Frame, level: float) -> list[Layer]:
+    """Long smooth leaves around one foot at disparity ``level`` px, as an agave's: towards the camera and away from it.
+
+    A leaf of 8 px before a wall that is half as near is what aggregation at 1/8 of the size loses first.
+    """
+    x, y = draw.uniform(0, 1) * frame.width, draw.uniform(0.1, 1.0) * frame.height
+    size = draw.log_uniform(0.15, 0.6) * frame.height
+    smooth = replace(frame, plainness=max(frame.plainness, 0.5))
+    material = draw_material(draw, smooth, (0.6, 2.0), solid=True)
+    leaves = []
+    for _ in range(draw.integer(1, 12)):
+        base = (material.base * draw.uniform(0.8, 1.2)).clamp(0.13, 0.81)
+        leaves.append(draw_blade(draw, replace(material, base=base), level, x, y, size))
+    return leaves
+
+
+def draw_blade(draw: Draw, material: Material, level: float, x: float, y: float, size: float) -> Layer:
+    """One leaf with its foot at (x, y), about ``size`` px long; along it the disparity changes by up to 40 %."""
+    half = size * draw.uniform(0.3, 0.6)
+    angle = draw.uniform(0, 2 * math.pi)
+    width = min(half, max(3.0, size * draw.log_uniform(0.04, 0.2)))
+    slope = max(-0.35, min(0.35, draw.uniform(-0.4, 0.4) * level / (2 * half)))
+    middle_x, middle_y = x + half * math.cos(angle), y + half * math.sin(angle)
+    at_middle = level + slope * half
+    surface = Surface(at_middle, middle_x, middle_y, slope * math.cos(angle), slope * math.sin(angle))
+    return Layer(surface, material, Blade(half, width, draw.normal(0.15) / half), middle_x, middle_y, angle)

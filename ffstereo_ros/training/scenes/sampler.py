@@ -11,6 +11,7 @@ from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.frame import MAX_DISPARITY, draw_frame
 from ffstereo_ros.training.scenes.layouts import draw_layout
 from ffstereo_ros.training.scenes.render import VerticalError, occluded, render_view
+from ffstereo_ros.training.settings import DEFAULT_ENLARGED
 
 _ZOOM = (1.2, 2.0)
 
@@ -39,7 +40,7 @@ def sample_pair(
     limit: float = MAX_DISPARITY,
     *,
     effects: bool = True,
-    enlarged: float = 0.4,
+    enlarged: float = DEFAULT_ENLARGED,
     device: torch.device | str = "cpu",
 ) -> ScenePair:
     """The pair of a seed: equal arguments give equal pairs. Things stand no nearer than about ``limit`` px.

@@ -67,6 +67,28 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Blade:
+    """A strip that tapers from ``width`` at its foot, ``-half_length``, to nothing, bent as a `Bar` is.
+
+    The distance is measured across the strip: off by the cosine of its taper, which is below a fifth.
+    """
+
+    half_length: float
+    width: float
+    bend: float = 0.0
+
+    @property
+    def reach(self) -> float:
+        return self.half_length + abs(self.bend) * self.half_length**2 + self.width
+
+    def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        along = ((u / self.half_length + 1) / 2).clamp(0, 1)
+        half_width = self.width / 2 * (1 - along.square())
+        across = v - self.bend * u.square()
+        return torch.maximum(across.abs() - half_width, u.abs() - self.half_length)
+
+
+@dataclass(frozen=True)
 class Ellipse:
     """An ellipse; the distance is exact on the axes, which is enough for its one-pixel edge."""
 

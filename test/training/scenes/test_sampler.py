@@ -71,6 +71,17 @@ def test_an_enlarged_image_keeps_its_place_and_loses_its_detail() -> None:
         )
 
 
+def test_the_share_of_enlarged_pairs_is_the_one_asked_for() -> None:
+    def detail(enlarged: float) -> float:
+        """Mean difference of neighbouring columns, grey levels."""
+        lefts = [sample_pair(seed, 64, 128, enlarged=enlarged).left.float() for seed in range(12)]
+        return sum(float(left.diff(dim=-1).abs().mean()) for left in lefts) / len(lefts)
+
+    none, some, all_of_them = detail(0.0), detail(0.5), detail(1.0)
+    assert all_of_them < some < none
+    assert all_of_them < 0.7 * none
+
+
 def test_seed_decides_everything() -> None:
     for effects in (False, True):
         first, again, other = (sample_pair(seed, 64, 96, effects=effects) for seed in (5, 5, 6))
