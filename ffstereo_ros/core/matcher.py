@@ -25,9 +25,9 @@ MIN_SIDE = 32
 class StereoResult(Protocol):
     """One frame's answer on the user's pixels.
 
-    What lies on a device is computed and copied when it is asked for, once; what nobody asks for is neither. Arrays are
-    the receiver's to keep. Where they come from a GPU they fill page-locked memory, which is scarce: whoever keeps
-    hundreds of frames copies them.
+    What lies on a device is computed and copied when it is asked for; what nobody asks for is neither. Arrays are the
+    receiver's to keep. Where they come from a GPU they fill page-locked memory, which is scarce: whoever keeps hundreds
+    of frames copies them.
 
     Attributes:
         disparity: float32 ``[H, W]`` px of the left image, NaN = unknown.
