@@ -37,7 +37,13 @@ class HostFrames:
 
     def __init__(self, forward, device):
         self.made = 0
-        self._cache = FrameCache(lambda *key: self._frame(forward, *key), lambda: None)
+        places: dict[torch.Size, torch.Tensor] = {}
+
+        def overwriting(pair: torch.Tensor, start: torch.Tensor | None) -> torch.Tensor:
+            maps = forward(pair, start)  # a graph writes every frame of a size to one place
+            return places.setdefault(maps.shape, torch.empty_like(maps)).copy_(maps)
+
+        self._cache = FrameCache(lambda *key: self._frame(overwriting, *key), lambda: None)
 
     def run(self, left, right, start=None):
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The CUDA backend on a real GPU: its graphs give what the plain network gives in float32, its maps what NumPy gives."""
+"""The CUDA backend on a real GPU: its graphs give what the plain network gives in float32, its maps are NumPy's."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def backend(model):
 
 def twice(backend, maps, planned):
     """The same maps [2, h, w] as a result in NumPy and as one on the GPU, on the backend's own stream."""
-    pair = room_pair(*planned.model_shape, 64)
+    pair = room_pair(96, 160, 64)
     workplace = backend.infer(pair.left, pair.right).workplace
     with workplace.stage():
         there = torch.from_numpy(maps).cuda()
@@ -111,9 +111,9 @@ def test_page_locked_memory_is_not_taken_from_whoever_holds_it(backend):
 
 
 def test_out_of_memory_for_depth_and_points_is_told_and_passes(backend):
-    planned = plan_frame(96, 160, multiple=32)
-    _, result = twice(backend, np.ones((2, 96, 160), np.float32), planned)
-    camera, rgb = StereoCamera(160, 96, 90.0, 90.0, 80.0, 80.0, 48.0, 0.1), np.zeros((96, 160, 3), np.uint8)
+    shape = (1024, 2048)  # of which no rest of a cached block is as large as the points
+    _, result = twice(backend, np.ones((2, *shape), np.float32), plan_frame(*shape))
+    camera, rgb = StereoCamera(2048, 1024, 90.0, 90.0, 80.0, 80.0, 48.0, 0.1), np.zeros((*shape, 3), np.uint8)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(1e-9)
     try:
@@ -128,8 +128,10 @@ def test_closing_gives_the_memory_back(model):
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
     backend = CudaBackend(model, "mini", choose_placement("cuda", "fp16"), SETTINGS)
+    result = matched(backend, room_pair(96, 160, 64))  # which keeps its maps and nothing else
     assert torch.cuda.memory_reserved() > before
     backend.close()
     del backend
     torch.cuda.empty_cache()
     assert torch.cuda.memory_reserved() <= before + 32 * 2**20
+    assert np.isfinite(result.raw_disparity).all()

@@ -137,6 +137,7 @@ def test_filters_go_on_with_what_was_copied():
     chain = FilterChain(FilterSettings(roi_x=8, confidence_threshold=0.3), StereoMatcher.__new__(StereoMatcher))
     host, ours = (chain.apply(each, image, image).result for each in results)
     assert isinstance(ours, HostResult)
+    np.testing.assert_array_equal(ours.raw_disparity, results[1].raw_disparity)
     for name in ("disparity", "confidence", "raw_disparity"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(host, name))
     assert ours.negative_fraction == host.negative_fraction
