@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ffstereo_ros.backends.cuda_frames import CudaFrames
+from ffstereo_ros.backends.device_maps import DeviceTables
+from ffstereo_ros.backends.device_result import DeviceAnswer, Stage, Workplace
 from ffstereo_ros.backends.pytorch import Forward, NetworkSettings, network_forward
 from ffstereo_ros.backends.torch_device import Placement
-from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.network.inference import prepare_for_inference
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
@@ -26,9 +30,12 @@ _WARM_UP_SHAPE = (96, 160)
 
 
 class Frames(Protocol):
-    """What carries frames to a device and back; see `CudaFrames`."""
+    """What carries frames to a device; see `CudaFrames`."""
 
-    def run(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None = None) -> Float32Array: ...
+    @property
+    def stage(self) -> Stage: ...
+
+    def run(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None = None) -> Tensor: ...
 
     def close(self) -> None: ...
 
@@ -66,6 +73,7 @@ class CudaBackend:
         check_settings(settings.iterations, settings.max_disparity, model.config.max_disparity)
         self._weights, self._placement, self._settings = name_of_weights, placement, settings
         self._new_frames = new_frames
+        self._tables = DeviceTables(placement.device)
         self.failures: tuple[str, ...] = ()
         try:
             self._frames = self._start(self._on_kernels(model))
@@ -89,9 +97,10 @@ class CudaBackend:
 
     def infer(
         self, left: Uint8Image, right: Uint8Image, *, initial_disparity: Float32Array | None = None
-    ) -> BackendAnswer:
+    ) -> DeviceAnswer:
         """Matches two uint8 ``[h, w, 3]`` images, both sides multiples of 32; the first pair of a size takes seconds.
 
+        The answer stays on the device: what is made of it there may fail as the network may.
         ``initial_disparity`` ``[h, w]`` model px replaces the volume's estimate as the start; unknown pixels of it
         (NaN) start at 0.
 
@@ -99,11 +108,10 @@ class CudaBackend:
             BackendError: out of memory, or another failure of the device.
         """
         start = None if initial_disparity is None else np.nan_to_num(initial_disparity)
-        try:
-            disparity, confidence = self._frames.run(left, right, start)
-        except RuntimeError as error:  # out of memory is one of these
-            raise BackendError(self._explain(error, left.shape[:2])) from error
-        return BackendAnswer(disparity, confidence)
+        shape = left.shape[:2]
+        with self._explained(shape):
+            maps = self._frames.run(left, right, start)
+        return DeviceAnswer(maps, Workplace(self._tables, partial(self._explained, shape, self._frames.stage)))
 
     def close(self) -> None:
         """Frees graphs, weights and memory."""
@@ -122,11 +130,18 @@ class CudaBackend:
         """The carrier of this network, after one small pair."""
         frames = self._new_frames(network_forward(network, self._settings), self._placement.device)
         blank = np.zeros((*_WARM_UP_SHAPE, 3), dtype=np.uint8)
-        try:
+        with self._explained(_WARM_UP_SHAPE):
             frames.run(blank, blank)
-        except RuntimeError as error:
-            raise BackendError(self._explain(error, _WARM_UP_SHAPE)) from error
         return frames
+
+    @contextmanager
+    def _explained(self, shape: tuple[int, ...], stage: Stage = nullcontext) -> Iterator[None]:
+        """A stage whose failures are told as the network's on a pair of ``shape``, px."""
+        try:
+            with stage():
+                yield
+        except RuntimeError as error:  # out of memory is one of these
+            raise BackendError(self._explain(error, shape)) from error
 
     def _explain(self, error: Exception, shape: tuple[int, ...]) -> str:
         reason = str(error).splitlines()[0]

@@ -1,9 +1,11 @@
-"""Frames through a network on a CUDA GPU: one CUDA graph per input size, static buffers, one copy each way."""
+"""Frames through a network on a CUDA GPU: one CUDA graph per input size, static buffers, one copy up."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ffstereo_ros.backends.device_result import Stage
 from ffstereo_ros.backends.pytorch import Forward
 
 Uint8Image = NDArray[np.uint8]
@@ -43,10 +46,9 @@ class StaticFrame:
             self._maps_there = forward(self._pair_there, self._start_there)
 
         self._launch = record(enqueue)
-        self._maps = torch.zeros(self._maps_there.shape, pin_memory=locked)
 
     def enqueue(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None) -> Tensor:
-        """Enqueues one frame; the maps [N, H, W] are there once the stream has been waited for."""
+        """Enqueues one frame; its maps [N, H, W] are a copy on the device, as the next frame overwrites the graph's."""
         for place, image in zip(self._pair, (left, right)):
             place.copy_(torch.from_numpy(np.ascontiguousarray(image)))
         self._pair_there.copy_(self._pair, non_blocking=True)
@@ -54,7 +56,7 @@ class StaticFrame:
             self._start[0, 0].copy_(torch.from_numpy(np.ascontiguousarray(start)))
             self._start_there.copy_(self._start, non_blocking=True)
         self._launch()
-        return self._maps.copy_(self._maps_there, non_blocking=True)
+        return self._maps_there.clone()
 
 
 class FrameCache:
@@ -97,10 +99,16 @@ class FrameCache:
 
 
 class CudaFrames:
-    """Runs a network on a CUDA device, on a stream of its own."""
+    """Runs a network on a CUDA device, on a stream of its own.
+
+    Attributes:
+        stage: makes what is done with a frame's maps follow the frame on that stream, and waits for it; it holds
+            neither the network nor its graphs.
+    """
 
     def __init__(self, forward: Forward, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
+        self.stage: Stage = partial(on_stream, self._stream)
         self._stream.wait_stream(torch.cuda.current_stream(device))  # the weights are being made ready there
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -109,29 +117,35 @@ class CudaFrames:
 
         self._cache = FrameCache(make, self._release)
 
-    def run(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None = None) -> Float32Array:
-        """uint8 ``[H, W, 3]`` images and a start ``[H, W]`` px -> the network's maps ``[N, H, W]``, a new array.
+    def run(self, left: Uint8Image, right: Uint8Image, start: Float32Array | None = None) -> Tensor:
+        """uint8 ``[H, W, 3]`` images and a start ``[H, W]`` px -> the network's maps ``[N, H, W]``, new on the device.
 
         Raises:
             torch.cuda.OutOfMemoryError: this size does not fit.
             BackendError: the driver, NVRTC or the GPU cannot run our kernels.
         """
-        with torch.cuda.stream(self._stream), torch.inference_mode():
-            maps = self._cache.get((left.shape[0], left.shape[1]), start is not None).enqueue(left, right, start)
-            self._stream.synchronize()
-        return np.array(maps.numpy(), dtype=np.float32)
+        with self.stage():
+            return self._cache.get((left.shape[0], left.shape[1]), start is not None).enqueue(left, right, start)
 
     def close(self) -> None:
         """Frees the graphs."""
         self._cache.clear()
 
     def _record(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        # One pool for all sizes: their graphs never run at once, and each answer is copied out before the next.
+        # One pool for all sizes: their graphs never run at once, and each answer is copied before the next.
         return record_graph(enqueue, self._stream, self._pool)
 
     def _release(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def on_stream(stream: torch.cuda.Stream) -> Iterator[None]:
+    """What is enqueued inside runs on ``stream``, and has run at the end; for inference alone."""
+    with torch.cuda.stream(stream), torch.inference_mode():
+        yield
+        stream.synchronize()
 
 
 def record_graph(enqueue: Callable[[], object], stream: torch.cuda.Stream, pool: Any) -> Callable[[], None]:

@@ -24,7 +24,7 @@ docs/benchmarks/network_cuda.md` writes this page.
 
 Milliseconds for one pair, medians of 50 runs. Eager: the plain modules, norms folded. Compiled: those by torch.compile.
 Kernels: on our CUDA kernels, launched one by one. Graph: that as one CUDA graph. Frame: the graph with the images'
-upload, the answer's download and the waiting, as the node pays for it. Stages: each as a graph of its own.
+upload, the disparity's download and the waiting, as the node pays for it at scale 1. Stages: each as its own graph.
 """
 
 _SIZES = ((480, 640), (576, 960))

@@ -202,7 +202,7 @@ def _matcher(settings: MatcherSettings) -> Iterator[StereoMatcher]:
 def _match(matcher: StereoMatcher, pairs: Iterable[Pair], start: WarmStart | None) -> Iterable[Float32Array]:
     for left, right in pairs:
         result = matcher.match(left, right) if start is None else start.match(matcher, left, right)
-        yield result.raw_disparity
+        yield result.raw_disparity.copy()  # all are kept, and page-locked memory is scarce
 
 
 def _differences(answers: Sequence[Float32Array], references: Sequence[Float32Array]) -> tuple[float, float]:

@@ -23,7 +23,7 @@ SCALE_RANGE = (0.125, 4.0)
 
 # Two answers further apart than this (model px) belong to two surfaces: the nearer sample is taken instead of a blend,
 # which would hang in the air between them. A plane interpolates exactly up to a slope of 2 px of disparity per px.
-_BLEND_LIMIT = 1.0
+BLEND_LIMIT = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,33 @@ class FrameGeometry:
         )
 
     @property
+    def inside(self) -> tuple[slice, slice]:
+        """At scale 1: the user's rows and columns in the model's image."""
+        return (
+            slice(self.pad_top, self.pad_top + self.height),
+            slice(self.pad_left, self.pad_left + self.width),
+        )
+
+    @property
     def is_identity(self) -> bool:
         """True where the model sees the user's pixels as they are."""
         return self.scale == 1.0 and self.model_shape == (self.height, self.width)
+
+
+@dataclass(frozen=True)
+class AxisTaps:
+    """Where the user's pixels along one axis lie between the model's.
+
+    Attributes:
+        lower, upper: ``[N]`` indices of both neighbours.
+        weight: float32 ``[N]``, that of the upper one, 0..1.
+        nearest: ``[N]`` index of the nearer one.
+    """
+
+    lower: NDArray[np.intp]
+    upper: NDArray[np.intp]
+    weight: Float32Array
+    nearest: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -150,16 +174,28 @@ def restore_disparity(disparity: Float32Array, geometry: FrameGeometry) -> Float
 
 def restore_map(values: Float32Array, geometry: FrameGeometry) -> Float32Array:
     """Any per-pixel map of the model (a confidence, say) on the user's pixels, values unchanged; at scale 1 a view."""
-    if values.shape != geometry.model_shape:
+    require_model_shape(values.shape, geometry)
+    if geometry.scale == 1.0:
+        return values[geometry.inside].astype(np.float32, copy=False)
+    return _sample(np.ascontiguousarray(values, np.float32), geometry)
+
+
+def require_model_shape(shape: tuple[int, ...], geometry: FrameGeometry) -> None:
+    """Raises `ImageError` where an answer does not have the model's size."""
+    if tuple(shape) != geometry.model_shape:
         raise ImageError(
-            f"the backend answered {list(values.shape)} px for an input of {list(geometry.model_shape)} px: "
+            f"the backend answered {list(shape)} px for an input of {list(geometry.model_shape)} px: "
             "it must answer every pixel of its input"
         )
-    if geometry.scale == 1.0:
-        rows = slice(geometry.pad_top, geometry.pad_top + geometry.height)
-        columns = slice(geometry.pad_left, geometry.pad_left + geometry.width)
-        return values[rows, columns].astype(np.float32, copy=False)
-    return _sample(np.ascontiguousarray(values, np.float32), geometry, geometry.pad_left, geometry.pad_top)
+
+
+def sampling_taps(geometry: FrameGeometry) -> tuple[AxisTaps, AxisTaps]:
+    """Where every row and every column of the user's image lies among the model's, at any scale."""
+    rows, columns = geometry.model_shape
+    return (
+        _taps(geometry.height, geometry.scale, geometry.pad_top, rows),
+        _taps(geometry.width, geometry.scale, geometry.pad_left, columns),
+    )
 
 
 def disparity_to_model(disparity: Float32Array, geometry: FrameGeometry) -> Float32Array:
@@ -203,34 +239,31 @@ def _rescale(image: Uint8Image, geometry: FrameGeometry) -> Uint8Image:
     return np.asarray(cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
-def _sample(values: Float32Array, geometry: FrameGeometry, pad_left: int, pad_top: int) -> Float32Array:
+def _sample(values: Float32Array, geometry: FrameGeometry) -> Float32Array:
     """Bilinear samples of ``values [h, w]`` at the user's pixels; the nearest one beside NaN and at depth edges."""
-    scale = geometry.scale
-    x0, wx, xn = _taps(geometry.width, scale, pad_left, values.shape[1])
-    y0, wy, yn = _taps(geometry.height, scale, pad_top, values.shape[0])
-    blend = _between(_between(values, y0, wy[:, None], 0), x0, wx, 1)
-    nearest = values.take(yn, 0).take(xn, 1, mode="clip")
+    rows, columns = sampling_taps(geometry)
+    blend = _between(_between(values, rows, rows.weight[:, None], 0), columns, columns.weight, 1)
+    nearest = values.take(rows.nearest, 0).take(columns.nearest, 1, mode="clip")
     with np.errstate(invalid="ignore"):
-        one_surface = np.abs(blend - nearest) <= _BLEND_LIMIT
+        one_surface = np.abs(blend - nearest) <= BLEND_LIMIT
     np.copyto(blend, nearest, where=~one_surface)
     return blend
 
 
-def _between(values: Float32Array, lower: NDArray[np.intp], weight: NDArray[np.float32], axis: int) -> Float32Array:
+def _between(values: Float32Array, taps: AxisTaps, weight: Float32Array, axis: int) -> Float32Array:
     """Samples between neighbours along an axis; ``take`` with a mode is twice as fast here as an index array."""
-    first = values.take(lower, axis, mode="clip")
-    step: Float32Array = values.take(lower + 1, axis, mode="clip")
+    first = values.take(taps.lower, axis, mode="clip")
+    step: Float32Array = values.take(taps.upper, axis, mode="clip")
     step -= first
     step *= weight
     step += first
     return step
 
 
-def _taps(
-    length: int, scale: float, pad: int, limit: int
-) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.intp]]:
-    """Lower tap, weight of the upper tap, and nearest tap for each of ``length`` user pixels along one axis."""
+def _taps(length: int, scale: float, pad: int, limit: int) -> AxisTaps:
+    """Of ``length`` user pixels among ``limit`` model pixels along one axis."""
     position = (np.arange(length) + 0.5) * scale - 0.5 + pad
     lower = np.clip(np.floor(position), 0, max(limit - 2, 0)).astype(np.intp)
     weight = np.clip(position - lower, 0.0, 1.0).astype(np.float32)
-    return lower, weight, np.clip(np.rint(position), 0, limit - 1).astype(np.intp)
+    nearest = np.clip(np.rint(position), 0, limit - 1).astype(np.intp)
+    return AxisTaps(lower, np.minimum(lower + 1, limit - 1), weight, nearest)

@@ -11,12 +11,12 @@ from ffstereo_ros.errors import ImageError
 
 Float32Array = NDArray[np.float32]
 
-
-_NEAREST, _FARTHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+# The smallest and the largest depth that float32 holds, m.
+NEAREST, FARTHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def depth_from_disparity(
-    disparity: Float32Array, camera: StereoCamera, *, min_depth: float = _NEAREST, max_depth: float = _FARTHEST
+    disparity: Float32Array, camera: StereoCamera, *, min_depth: float = NEAREST, max_depth: float = FARTHEST
 ) -> Float32Array:
     """Depth along the optical axis of the left camera.
 
@@ -36,12 +36,20 @@ def depth_from_disparity(
 
     Source: sensor_msgs/CameraInfo projection model; Q matrix of Bradski and Kaehler, Learning OpenCV, ch. 12.
     """
-    _require_size(disparity, camera)
+    require_camera_size(disparity.shape, camera)
     shifted = disparity + np.float32(camera.cx_offset) if camera.cx_offset else disparity
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         depth = np.float32(camera.focal_baseline) / shifted
-    # Infinite, and so beyond the farthest: over 0.0, -0.0 and what is so small that the quotient leaves float32.
-    return mask_depth_range(depth, min_depth=max(min_depth, _NEAREST), max_depth=min(max_depth, _FARTHEST))
+    low, high = finite_range(min_depth, max_depth)
+    return mask_depth_range(depth, min_depth=low, max_depth=high)
+
+
+def finite_range(min_depth: float, max_depth: float) -> tuple[float, float]:
+    """The limits, m, without what lies behind the cameras or is infinite.
+
+    Infinite is the quotient over 0.0, -0.0 and what is so small that it leaves float32.
+    """
+    return max(min_depth, NEAREST), min(max_depth, FARTHEST)
 
 
 def points_from_depth(depth: Float32Array, camera: StereoCamera) -> Float32Array:
@@ -56,7 +64,7 @@ def points_from_depth(depth: Float32Array, camera: StereoCamera) -> Float32Array
     Raises:
         ImageError: the depth does not have the camera's image size.
     """
-    _require_size(depth, camera)
+    require_camera_size(depth.shape, camera)
     x_over_z, y_over_z = ray_slopes(camera)
     points = np.empty((*depth.shape, 3), dtype=np.float32)
     np.multiply(depth, x_over_z[None, :], out=points[..., 0])
@@ -72,9 +80,9 @@ def ray_slopes(camera: StereoCamera) -> tuple[Float32Array, Float32Array]:
     return x_over_z, y_over_z
 
 
-def _require_size(image: Float32Array, camera: StereoCamera) -> None:
-    if image.shape != (camera.height, camera.width):
+def require_camera_size(shape: tuple[int, ...], camera: StereoCamera) -> None:
+    """Raises `ImageError` where an image of ``shape`` (rows, columns) is not one of the camera's."""
+    if shape != (camera.height, camera.width):
         raise ImageError(
-            f"image is {image.shape[1]}x{image.shape[0]} px but the camera is {camera.width}x{camera.height} px: "
-            "they must agree"
+            f"image is {shape[1]}x{shape[0]} px but the camera is {camera.width}x{camera.height} px: they must agree"
         )

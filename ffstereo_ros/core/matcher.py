@@ -9,7 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.frame import FrameGeometry, disparity_to_model, prepare_pair, restore_disparity, restore_map
+from ffstereo_ros.core.geometry import FARTHEST, NEAREST, depth_from_disparity
 from ffstereo_ros.core.validity import keep, known_mask
 from ffstereo_ros.errors import BackendError, ImageError
 
@@ -18,6 +20,105 @@ Float32Array = NDArray[np.float32]
 
 # Below this side no backend has a window to match in.
 MIN_SIDE = 32
+
+
+class StereoResult(Protocol):
+    """One frame's answer on the user's pixels.
+
+    What lies on a device is computed and copied when it is asked for; what nobody asks for is neither. Arrays are the
+    receiver's to keep. Where they come from a GPU they fill page-locked memory, which is scarce: whoever keeps hundreds
+    of frames copies them.
+
+    Attributes:
+        disparity: float32 ``[H, W]`` px of the left image, NaN = unknown.
+        confidence: float32 ``[H, W]`` 0..1, 0 where the disparity is unknown; or None.
+        raw_disparity: float32 ``[H, W]`` px, the backend's answer before any mask.
+        max_disparity: largest disparity searched, px of the left image.
+        infer_seconds: time inside the backend, s.
+        negative_fraction: share of answered pixels below 0 px; several per cent are the symptom of weights that
+            run with the wrong ``normalize`` flag.
+
+    On a device, every array may raise `BackendError`: out of memory, or another failure of the device.
+    """
+
+    @property
+    def disparity(self) -> Float32Array: ...
+
+    @property
+    def confidence(self) -> Float32Array | None: ...
+
+    @property
+    def raw_disparity(self) -> Float32Array: ...
+
+    @property
+    def max_disparity(self) -> float: ...
+
+    @property
+    def infer_seconds(self) -> float: ...
+
+    @property
+    def negative_fraction(self) -> float: ...
+
+    def depth(self, camera: StereoCamera, *, min_depth: float = NEAREST, max_depth: float = FARTHEST) -> Float32Array:
+        """Depth ``[H, W]`` m, as `depth_from_disparity`."""
+        ...
+
+    def packed_points(
+        self, camera: StereoCamera, rgb: Uint8Image, *, stride: int, min_depth: float, max_depth: float
+    ) -> Float32Array | None:
+        """The organised cloud, if it is made on a device; None = make it from the depth.
+
+        Args:
+            rgb: uint8 ``[H, W, 3]``, the left image.
+            stride: every how many rows and columns there is a point.
+            min_depth, max_depth: m; what lies outside is unknown.
+
+        Returns:
+            float32 ``[ceil(H / stride), ceil(W / stride), 4]``: x, y, z in m, NaN = unknown, and the colour as
+            0x00RRGGBB in the bits of a float32.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """A `StereoResult` of plain arrays; ``raw_disparity`` may be the same array as ``disparity``."""
+
+    disparity: Float32Array
+    confidence: Float32Array | None
+    raw_disparity: Float32Array
+    max_disparity: float
+    infer_seconds: float
+    negative_fraction: float
+
+    def depth(self, camera: StereoCamera, *, min_depth: float = NEAREST, max_depth: float = FARTHEST) -> Float32Array:
+        """See `StereoResult`."""
+        return depth_from_disparity(self.disparity, camera, min_depth=min_depth, max_depth=max_depth)
+
+    def packed_points(
+        self, camera: StereoCamera, rgb: Uint8Image, *, stride: int, min_depth: float, max_depth: float
+    ) -> None:
+        """None: a message makes its points in its own memory."""
+
+
+class Answer(Protocol):
+    """What a backend answers at model scale: a `BackendAnswer`, or maps that lie on a device still.
+
+    It stays valid whatever the backend is asked next.
+    """
+
+    def restore(self, geometry: FrameGeometry, *, max_disparity: float, infer_seconds: float) -> StereoResult:
+        """The answer on the user's pixels, without what can be no disparity.
+
+        Args:
+            geometry: that of the pair which was matched.
+            max_disparity: largest disparity searched, px of the user's left image.
+            infer_seconds: time inside the backend, s.
+
+        Raises:
+            ImageError: the answer does not have the model's size.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,6 +132,17 @@ class BackendAnswer:
 
     disparity: Float32Array
     confidence: Float32Array | None = None
+
+    def restore(self, geometry: FrameGeometry, *, max_disparity: float, infer_seconds: float) -> HostResult:
+        """See `Answer`."""
+        raw = restore_disparity(self.disparity, geometry)
+        confidence = None if self.confidence is None else restore_map(self.confidence, geometry)
+        known = known_mask(raw, max_disparity=max_disparity)
+        if known is None:
+            return HostResult(raw, confidence, raw, max_disparity, infer_seconds, 0.0)
+        confidence = None if confidence is None else keep(confidence, known, otherwise=0.0)
+        negative = _negative_fraction(raw[known == 0], raw.size)
+        return HostResult(keep(raw, known), confidence, raw, max_disparity, infer_seconds, negative)
 
 
 class Backend(Protocol):
@@ -52,9 +164,7 @@ class Backend(Protocol):
         """One line for people: which method, on what, at which precision."""
         ...
 
-    def infer(
-        self, left: Uint8Image, right: Uint8Image, *, initial_disparity: Float32Array | None = None
-    ) -> BackendAnswer:
+    def infer(self, left: Uint8Image, right: Uint8Image, *, initial_disparity: Float32Array | None = None) -> Answer:
         """Matches two uint8 ``[h, w, 3]`` RGB images; a start (model px, ``[h, w]``) may be ignored.
 
         Raises:
@@ -65,29 +175,6 @@ class Backend(Protocol):
     def close(self) -> None:
         """Frees what the backend holds (GPU memory, threads); it is not used afterwards."""
         ...
-
-
-@dataclass(frozen=True)
-class StereoResult:
-    """One frame's answer on the user's pixels.
-
-    Attributes:
-        disparity: float32 ``[H, W]`` px of the left image, NaN = unknown.
-        confidence: float32 ``[H, W]`` 0..1, or None.
-        raw_disparity: float32 ``[H, W]`` px, the backend's answer before any mask; the same array as ``disparity``
-            where no mask took anything away.
-        max_disparity: largest disparity searched, px of the left image.
-        infer_seconds: time inside the backend, s.
-        negative_fraction: share of answered pixels below 0 px; several per cent are the symptom of weights that
-            run with the wrong ``normalize`` flag.
-    """
-
-    disparity: Float32Array
-    confidence: Float32Array | None
-    raw_disparity: Float32Array
-    max_disparity: float
-    infer_seconds: float
-    negative_fraction: float
 
 
 class StereoMatcher:
@@ -130,17 +217,7 @@ class StereoMatcher:
         began = time.perf_counter()
         answer = self.backend.infer(pair.left, pair.right, initial_disparity=start)
         seconds = time.perf_counter() - began
-        return self._restore(answer, pair.geometry, seconds)
-
-    def _restore(self, answer: BackendAnswer, geometry: FrameGeometry, seconds: float) -> StereoResult:
-        raw = restore_disparity(answer.disparity, geometry)
-        confidence = None if answer.confidence is None else restore_map(answer.confidence, geometry)
-        known = known_mask(raw, max_disparity=self.max_disparity)
-        if known is None:
-            return StereoResult(raw, confidence, raw, self.max_disparity, seconds, 0.0)
-        confidence = None if confidence is None else keep(confidence, known, otherwise=0.0)
-        negative = _negative_fraction(raw[known == 0], raw.size)
-        return StereoResult(keep(raw, known), confidence, raw, self.max_disparity, seconds, negative)
+        return answer.restore(pair.geometry, max_disparity=self.max_disparity, infer_seconds=seconds)
 
 
 def _negative_fraction(refused: Float32Array, pixels: int) -> float:

@@ -26,7 +26,12 @@ def known_mask(disparity: Float32Array, *, max_disparity: float) -> Mask | None:
     Returns:
         uint8 ``[H, W]``, 255 = known, 0 = unknown; None = known everywhere, for which there is nothing to do.
     """
-    return _inside(disparity, 0.0, max_disparity + 1.0)
+    return _inside(disparity, *known_range(max_disparity))
+
+
+def known_range(max_disparity: float) -> tuple[float, float]:
+    """Lowest and highest answer, px, that can be a disparity where at most ``max_disparity`` px were searched."""
+    return 0.0, max_disparity + 1.0
 
 
 def keep(values: Float32Array, known: Mask, *, otherwise: float = math.nan) -> Float32Array:

@@ -81,8 +81,9 @@ class BagJudge:
             began = time.perf_counter()
             result = self.matcher.match(frame.left, frame.right)
             result = self._chain.apply(result, frame.left, frame.right).result
+            disparity = result.disparity  # comes from a device only now
             elapsed = time.perf_counter() - began
-            row = self._consistency(frame, result, number)
+            row = self._consistency(frame, disparity, number)
         except FFStereoError as error:
             self.run.stream.refuse(str(error))
             return
@@ -93,12 +94,11 @@ class BagJudge:
             row |= self._against(truth, frame, result)
         self._record(frame, row | {"match_ms": 1000 * elapsed})
         if number % self.picture_every == 0:
-            self._picture(frame, result.disparity, truth)
+            self._picture(frame, disparity, truth)
         if self.result_bag is not None:
             self.result_bag.write(frame, result)
 
-    def _consistency(self, frame: StereoFrame, result: StereoResult, number: int) -> dict[str, float]:
-        disparity = result.disparity
+    def _consistency(self, frame: StereoFrame, disparity: Float32Array, number: int) -> dict[str, float]:
         row = {"coverage": coverage(disparity), "plane_px": plane_residual(disparity)}
         flicker = self._flicker.add(frame.left, disparity)
         if flicker is not None:

@@ -126,6 +126,16 @@ def cloud_message(
     for rows in _blocks(height):
         z = depth[rows]
         cv2.merge([z * x_over_z, z * y_over_z[rows, None], z, _packed(rgb[rows])], cloud[rows])
+    return _cloud(data, cloud, header)
+
+
+def points_message(points: Float32Array, header: Header) -> PointCloud2:
+    """The same cloud of points ``[h, w, 4]`` that are packed already: x, y, z m and the colour."""
+    return _cloud(*_copied(points), header)
+
+
+def _cloud(data: array.array[int], points: Float32Array, header: Header) -> PointCloud2:
+    height, width = points.shape[:2]
     message = PointCloud2(
         header=header,
         height=height,

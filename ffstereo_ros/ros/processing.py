@@ -169,7 +169,8 @@ class FrameProcessor:
         return MatchedFrame(stereo, camera, left, filtered.result, wanted, self._matcher)
 
     def _check_sign(self, result: StereoResult) -> None:
-        if result.negative_fraction > _NEGATIVE_LIMIT and self._statistics.published < _NEGATIVE_FRAMES:
+        # In this order: the fraction of an answer on a device is not counted for nothing.
+        if self._statistics.published < _NEGATIVE_FRAMES and result.negative_fraction > _NEGATIVE_LIMIT:
             self._log.warning(
                 f"{100 * result.negative_fraction:.1f} % of the disparities are negative (above "
                 f"{100 * _NEGATIVE_LIMIT:g} % is suspicious): are left and right swapped, or do the weights need "

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from ffstereo_ros.core.camera import StereoCamera
-from ffstereo_ros.core.geometry import depth_from_disparity
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.ros import messages, outputs
 from ffstereo_ros.ros.log_limiter import Log
@@ -58,23 +57,31 @@ class FramePublisher:
 
         The cloud goes last: it is half of all bytes, and its listeners copy it at the expense of what comes after.
         """
-        cloud = outputs.CLOUD in frame.wanted and self._cloud_cap.admits(time.monotonic())
-        depth = self._depth(frame, watch) if cloud or outputs.DEPTH in frame.wanted else None
+        depth = self._depth(frame, watch) if outputs.DEPTH in frame.wanted else None
         self._publish_disparity(frame, watch)
         self._publish_depth(frame, depth, watch)
         self._publish_maps(frame, watch)
-        if cloud and depth is not None:
-            header, stride = frame.stereo.left.header, self._settings.cloud_stride
-            message = messages.cloud_message(depth, frame.camera, frame.rgb, header, stride=stride)
-            self._send(outputs.CLOUD, message, watch)
+        if outputs.CLOUD in frame.wanted and self._cloud_cap.admits(time.monotonic()):
+            self._publish_cloud(frame, depth, watch)
 
     def _depth(self, frame: MatchedFrame, watch: Stopwatch) -> Float32Array:
         limits = self._settings
-        depth = depth_from_disparity(
-            frame.result.disparity, frame.camera, min_depth=limits.min_depth, max_depth=limits.max_depth
-        )
+        depth = frame.result.depth(frame.camera, min_depth=limits.min_depth, max_depth=limits.max_depth)
         watch.lap("geometry")
         return depth
+
+    def _publish_cloud(self, frame: MatchedFrame, depth: Float32Array | None, watch: Stopwatch) -> None:
+        limits, header, stride = self._settings, frame.stereo.left.header, self._settings.cloud_stride
+        points = frame.result.packed_points(
+            frame.camera, frame.rgb, stride=stride, min_depth=limits.min_depth, max_depth=limits.max_depth
+        )
+        watch.lap("geometry")
+        if points is not None:
+            message = messages.points_message(points, header)
+        else:
+            depth = self._depth(frame, watch) if depth is None else depth
+            message = messages.cloud_message(depth, frame.camera, frame.rgb, header, stride=stride)
+        self._send(outputs.CLOUD, message, watch)
 
     def _publish_disparity(self, frame: MatchedFrame, watch: Stopwatch) -> None:
         if outputs.DISPARITY not in frame.wanted:

@@ -3,7 +3,10 @@
 A CUDA graph itself, streams and page-locked memory run on a GPU alone.
 """
 
+import gc
+import weakref
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from ffstereo_ros.backends.cuda import CudaBackend, network_forward
 from ffstereo_ros.backends.cuda_frames import KEPT_SIZES, FrameCache, StaticFrame
 from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
 from ffstereo_ros.backends.torch_device import Placement
+from ffstereo_ros.core.camera import StereoCamera
+from ffstereo_ros.core.matcher import StereoMatcher
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.export.self_test_pairs import room_pair
 from ffstereo_ros.network.inference import prepare_for_inference
@@ -28,13 +33,21 @@ PLACEMENT = Placement(CPU, torch.float32, "fp32", "a CPU")
 class HostFrames:
     """Frames on the CPU: the same buffers; what would be one graph is called anew."""
 
+    stage = torch.inference_mode
+
     def __init__(self, forward, device):
         self.made = 0
-        self._cache = FrameCache(lambda *key: self._frame(forward, *key), lambda: None)
+        places: dict[torch.Size, torch.Tensor] = {}
+
+        def overwriting(pair: torch.Tensor, start: torch.Tensor | None) -> torch.Tensor:
+            maps = forward(pair, start)  # a graph writes every frame of a size to one place
+            return places.setdefault(maps.shape, torch.empty_like(maps)).copy_(maps)
+
+        self._cache = FrameCache(lambda *key: self._frame(overwriting, *key), lambda: None)
 
     def run(self, left, right, start=None):
         with torch.inference_mode():
-            return self._cache.get(left.shape[:2], start is not None).enqueue(left, right, start).numpy().copy()
+            return self._cache.get(left.shape[:2], start is not None).enqueue(left, right, start)
 
     def close(self):
         self._cache.clear()
@@ -59,10 +72,14 @@ def backends(model, **settings):
     return CudaBackend(model, "mini", PLACEMENT, values, HostFrames), TorchBackend(model, "mini", PLACEMENT, values)
 
 
-def check_equal(ours, plain, pair, start=None):
-    given, expected = (each.infer(pair.left, pair.right, initial_disparity=start) for each in (ours, plain))
-    assert np.ptp(expected.disparity) > 0.1
-    np.testing.assert_allclose(given.disparity, expected.disparity, atol=1e-3)  # worst seen: 4e-5 px
+def check_equal(ours, plain, pair, start=None, scale=1.0):
+    given, expected = (
+        StereoMatcher(each, scale=scale).match(pair.left, pair.right, initial_disparity=start) for each in (ours, plain)
+    )
+    assert np.ptp(expected.raw_disparity) > 0.1
+    # Worst seen: 4e-5 px. In both the same pixels are known.
+    np.testing.assert_allclose(given.raw_disparity, expected.raw_disparity, atol=1e-3)
+    np.testing.assert_allclose(given.disparity, expected.disparity, atol=1e-3)
     np.testing.assert_allclose(given.confidence, expected.confidence, atol=1e-4)
 
 
@@ -87,13 +104,33 @@ def test_the_hierarchical_pass(model):
     check_equal(ours, plain, room_pair(64, 128, 64))
 
 
-def test_an_answer_outlives_the_next_frame(model):
+@pytest.mark.parametrize("scale", [0.5, 1.5])
+def test_at_another_scale_the_answer_is_on_the_users_pixels(model, scale):
+    check_equal(*backends(model), room_pair(70, 100, 64), scale=scale)
+
+
+def test_an_answer_outlives_the_next_frame_and_the_backend(model):
     ours, _ = backends(model)
     one, other = room_pair(64, 96, 64), room_pair(64, 96, 64, seed=9)
-    first = ours.infer(one.left, one.right).disparity
-    kept = first.copy()
-    assert not np.array_equal(ours.infer(other.left, other.right).disparity, kept)
-    assert np.array_equal(first, kept)
+    matcher = StereoMatcher(ours)
+    expected = matcher.match(one.left, one.right)
+    kept = expected.raw_disparity.copy(), expected.confidence.copy()
+    late = matcher.match(one.left, one.right)  # nothing of it is asked for before the next frame
+    assert not np.array_equal(matcher.match(other.left, other.right).raw_disparity, kept[0])
+    ours.close()
+    for result in (expected, late):
+        assert np.array_equal(result.raw_disparity, kept[0])
+        assert np.array_equal(result.confidence, kept[1])
+
+
+def test_an_answer_keeps_neither_network_nor_graphs(model):
+    ours, _ = backends(model)
+    frames, pair = weakref.ref(ours._frames), room_pair(64, 96, 64)
+    result = StereoMatcher(ours).match(pair.left, pair.right)
+    ours.close()
+    gc.collect()
+    assert frames() is None
+    assert result.disparity.shape == (64, 96)
 
 
 @pytest.mark.parametrize("start", ["volume", "given", "hierarchical"])
@@ -149,6 +186,29 @@ def test_out_of_memory_says_what_takes_less(model):
     with pytest.raises(BackendError, match=r"a 192x64 px pair with 64 px of disparity does not fit .*2\.00 GiB.*half"):
         backend.infer(blank, blank)
     backend.infer(blank[:, :96], blank[:, :96])
+
+
+class FullAfterwards(HostFrames):
+    """A GPU that holds a frame, and not what is made of it."""
+
+    @staticmethod
+    @contextmanager
+    def stage():
+        yield
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 14.00 MiB.\nmore lines")
+
+
+@pytest.mark.parametrize("asked", ["disparity", "confidence", "negative_fraction", "depth", "packed_points"])
+def test_out_of_memory_for_what_is_made_of_a_frame_says_the_same(model, asked):
+    matcher = StereoMatcher(CudaBackend(model, "mini", PLACEMENT, NetworkSettings(1, 64), FullAfterwards))
+    pair, camera = room_pair(64, 96, 64), StereoCamera(96, 64, 90.0, 90.0, 48.0, 48.0, 32.0, 0.1)
+    result, limits = matcher.match(pair.left, pair.right), {"min_depth": 0.0, "max_depth": 9.0}
+    calls = {
+        "depth": lambda: result.depth(camera),
+        "packed_points": lambda: result.packed_points(camera, pair.left, stride=1, **limits),
+    }
+    with pytest.raises(BackendError, match=r"a 96x64 px pair with 64 px of disparity does not fit .*14\.00 MiB.*half"):
+        calls.get(asked, lambda: getattr(result, asked))()
 
 
 def test_the_sizes_used_last_are_kept():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ffstereo_ros.core.filters.left_right import mask_inconsistent, match_right
 from ffstereo_ros.core.filters.region import Region, mask_outside
 from ffstereo_ros.core.filters.speckle import mask_speckles
 from ffstereo_ros.core.filters.temporal import TemporalFilter, TemporalSettings
-from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
+from ffstereo_ros.core.matcher import HostResult, StereoMatcher, StereoResult
 from ffstereo_ros.parameter import Value
 from ffstereo_ros.params import BY_NAME
 
@@ -124,7 +124,9 @@ class FilterChain:
         confidence = result.confidence
         if confidence is not None:
             confidence = np.where(np.isnan(disparity), np.float32(0), confidence)
-        return Filtered(replace(result, disparity=disparity, confidence=confidence), seconds)
+        raw, negative = result.raw_disparity, result.negative_fraction
+        left_over = HostResult(disparity, confidence, raw, result.max_disparity, result.infer_seconds, negative)
+        return Filtered(left_over, seconds)
 
     def _chosen(self) -> dict[str, Callable[[Float32Array, _Pair], Float32Array]]:
         settings = self.settings

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ffstereo_ros.core.filters.chain import FILTER_NAMES, FilterChain, FilterSettings
-from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher, StereoResult
+from ffstereo_ros.core.matcher import BackendAnswer, HostResult, StereoMatcher
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.params import defaults
 
@@ -51,10 +51,10 @@ class RightView:
         pass
 
 
-def _result(disparity: np.ndarray | float = 4.0, confidence: float | None = 0.5) -> StereoResult:
+def _result(disparity: np.ndarray | float = 4.0, confidence: float | None = 0.5) -> HostResult:
     values = np.full(SHAPE, disparity, np.float32) if np.isscalar(disparity) else disparity
     sure = None if confidence is None else np.full(SHAPE, confidence, np.float32)
-    return StereoResult(values, sure, values, 64.0, 0.0, 0.0)
+    return HostResult(values, sure, values, 64.0, 0.0, 0.0)
 
 
 def _chain(settings: FilterSettings, backend: RightView | None = None) -> FilterChain:
