@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ffstereo_ros import markdown
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import BackendError, ParameterError
 
@@ -62,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         args.json.write_text(json.dumps(as_dict(rows, facts), indent=1) + "\n", encoding="utf-8")
     if args.report is not None:
-        described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-        text = f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(rows)}\n"
-        args.report.write_text(text, encoding="utf-8")
+        args.report.write_text(markdown.page(_METHOD, facts, table(rows)), encoding="utf-8")
     return 0
 
 
@@ -94,8 +93,7 @@ def as_dict(rows: Sequence[tuple[str, Row]], facts: dict[str, str]) -> dict[str,
 
 def table(rows: Sequence[tuple[str, Row]]) -> str:
     """The figures as a Markdown table."""
-    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *(_cells(size, row) for size, row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown.table(_COLUMNS, (_cells(size, row) for size, row in rows))
 
 
 def _cells(size: str, row: Row) -> tuple[str, ...]:

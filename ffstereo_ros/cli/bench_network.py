@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ffstereo_ros import markdown
 from ffstereo_ros.cli import bench_network_cuda
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import ParameterError
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             measured.append(process.submit(_measure, weights, args).result())
     text = tables(measured)
-    print(text)
+    print(f"## Figures\n\n{text}")
     _write(args, measured, text)
     return 0
 
@@ -118,8 +119,7 @@ def _write(args: argparse.Namespace, measured: Sequence[Measured], text: str) ->
         result = {"machine": facts, "networks": [as_dict(each) for each in measured]}
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if args.report is not None:
-        described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-        args.report.write_text(f"{_METHOD}\n## Machine\n\n{described}\n\n{text}\n", encoding="utf-8")
+        args.report.write_text(markdown.page(_METHOD, facts, text), encoding="utf-8")
 
 
 def _measure(weights: str, args: argparse.Namespace) -> Measured:
@@ -172,9 +172,12 @@ def as_dict(measured: Measured) -> dict[str, object]:
 def tables(measured: Sequence[Measured]) -> str:
     """The figures as Markdown: all networks, the memory, then each network by stage."""
     totals = [row for each in measured for row in _totals(each)]
-    parts = ["## Figures", _table(_COLUMNS, totals), *(_memory(each) for each in measured)]
+    parts = [markdown.table(_COLUMNS, totals), *(_memory(each) for each in measured)]
     for each in measured:
-        parts += [f"## By stage: {each.name}", _table(("stage", "as run ms", "share", "plain ms"), _stages(each))]
+        parts += [
+            f"## By stage: {each.name}",
+            markdown.table(("stage", "as run ms", "share", "plain ms"), _stages(each)),
+        ]
     return "\n\n".join(parts)
 
 
@@ -205,8 +208,3 @@ def _stages(measured: Measured) -> list[tuple[str, ...]]:
     total = sum(ours.values())
     rows = [(stage, f"{1e3 * s:.0f}", f"{s / total:.0%}", f"{1e3 * plain[stage]:.0f}") for stage, s in ours.items()]
     return [*rows, ("all", f"{1e3 * total:.0f}", "", f"{1e3 * sum(plain.values()):.0f}")]
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

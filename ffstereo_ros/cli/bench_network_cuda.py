@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ffstereo_ros import markdown
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.params import BY_NAME
 
@@ -64,9 +65,7 @@ def run(args: argparse.Namespace) -> int:
         measured = [{**asdict(case), **asdict(row)} for case, row in rows]
         args.json.write_text(json.dumps({"machine": facts, "network": measured}, indent=1) + "\n", encoding="utf-8")
     if args.report is not None:
-        described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-        text = f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{tables}\n"
-        args.report.write_text(text, encoding="utf-8")
+        args.report.write_text(markdown.page(_METHOD, facts, tables), encoding="utf-8")
     return 0
 
 
@@ -102,14 +101,14 @@ def _network(weights: str) -> FastFoundationStereo:
 def table(rows: Rows) -> str:
     """The whole network as a Markdown table, ms."""
     lines = [(*_cells(case), *(f"{time:.2f}" for time in _times(row)), f"{row.peak_mb:.0f}") for case, row in rows]
-    return _markdown(_COLUMNS, lines)
+    return markdown.table(_COLUMNS, lines)
 
 
 def stage_table(rows: Rows) -> str:
     """The stages as a Markdown table, ms."""
     names = tuple(rows[0][1].stages) if rows else ()
     lines = [(*_cells(case), *(f"{row.stages[name]:.2f}" for name in names)) for case, row in rows]
-    return _markdown((*_COLUMNS[:3], *names), lines)
+    return markdown.table((*_COLUMNS[:3], *names), lines)
 
 
 def _cells(case: Case) -> tuple[str, str, str]:
@@ -118,7 +117,3 @@ def _cells(case: Case) -> tuple[str, str, str]:
 
 def _times(row: NetworkRow) -> tuple[float, ...]:
     return row.eager, row.compiled, row.kernels, row.graph, row.frame
-
-
-def _markdown(columns: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in (columns, ("---",) * len(columns), *lines))

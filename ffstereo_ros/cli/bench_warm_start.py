@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros import markdown
 from ffstereo_ros.cli.evaluate_bag import node_decoders
 from ffstereo_ros.cli.matching import add_matching_arguments, settings_of
 from ffstereo_ros.core.matcher import StereoMatcher
@@ -22,6 +23,7 @@ from ffstereo_ros.core.warm_start import WarmStart
 from ffstereo_ros.errors import BackendError, FFStereoError
 from ffstereo_ros.evaluation.bag_frames import FrameStream
 from ffstereo_ros.evaluation.bags import Bag, find_topics
+from ffstereo_ros.evaluation.doctor_bag import is_bag
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.metrics import Figures, mean_figures
 from ffstereo_ros.evaluation.steady_camera import SETTLING, WarmFigures, measure_scene
@@ -94,14 +96,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FFStereoError: nothing to measure on, or a backend that has no iterations.
     """
-    rows = _on_recording(args) if _is_recording(args.source) else _on_scenes(args)
+    rows = _on_recording(args) if is_bag(args.source) else _on_scenes(args)
     if args.json is not None:
         args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     return 0
-
-
-def _is_recording(source: Path) -> bool:
-    return not source.is_dir() or (source / "metadata.yaml").exists() or any(source.glob("*.mcap"))
 
 
 def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
@@ -110,6 +108,7 @@ def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
     for count in args.tried:
         figures = WarmFigures()
         with _matcher(replace(settings, iterations=count)) as matcher:
+            backend = matcher.describe()
             for scene in scenes:
                 measure_scene(matcher, scene, args.frames, args.noise, figures)
         if not figures.cold:
@@ -118,7 +117,7 @@ def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
     text = _table(rows)
     print(text)
     if args.report is not None:
-        args.report.write_text(_page(args, text), encoding="utf-8")
+        args.report.write_text(_page(args, backend, text), encoding="utf-8")
     return rows
 
 
@@ -135,27 +134,23 @@ def _truth_rows(iterations: int, figures: WarmFigures) -> list[TruthRow]:
 
 def _table(rows: Sequence[TruthRow]) -> str:
     columns = ("iterations", "start", "scenes", "bad1 [%]", "bad2 [%]", "D1 [%]", "EPE [px]", "match [ms]")
-    lines = [columns, ("---",) * len(columns)]
-    lines += [
+    cells = (
         (
             *(str(row.iterations), row.start, str(row.scenes)),
             *(f"{row.errors[name]:.2f}" for name in ("bad1", "bad2", "d1")),
             *(f"{row.errors['epe']:.3f}", f"{row.match_ms:.0f}"),
         )
         for row in rows
-    ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    )
+    return markdown.table(columns, cells)
 
 
-def _page(args: argparse.Namespace, text: str) -> str:
+def _page(args: argparse.Namespace, backend: str, text: str) -> str:
     from ffstereo_ros.machine import machine
 
-    with _matcher(settings_of(args)) as matcher:
-        facts = {**machine(), "backend": matcher.describe()}
     command = shlex.join(["ffstereo", *sys.argv[1:]])
     method = _METHOD.format(command=command, frames=args.frames, noise=args.noise, settling=SETTLING)
-    described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    return f"{method}\n## Machine\n\n{described}\n\n## Figures\n\n{text}\n"
+    return markdown.page(method, {**machine(), "backend": backend}, text)
 
 
 def _on_recording(args: argparse.Namespace) -> Sequence[ReferenceRow]:

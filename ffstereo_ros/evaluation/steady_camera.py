@@ -73,12 +73,12 @@ def measure_scene(matcher: StereoMatcher, scene: Scene, frames: int, noise: floa
     data = scene.load()
     if data.truth is None:
         return
-    judged = list(noisy_frames(data, frames, noise))
+    pairs = list(noisy_frames(data, frames, noise))
     warm_start = WarmStart()
-    for pair in judged[:SETTLING]:
+    for pair in pairs[:SETTLING]:
         warm_start.match(matcher, *pair)
     cold, warm = [], []
-    for left, right in judged[SETTLING:]:  # in turn, so that what disturbs one disturbs the other
+    for left, right in pairs[SETTLING:]:  # in turn, so that what disturbs one disturbs the other
         began = time.perf_counter()
         cold.append(matcher.match(left, right).disparity)
         between = time.perf_counter()

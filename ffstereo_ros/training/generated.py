@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
-from ffstereo_ros.training.settings import DEFAULT_ENLARGED, MAX_BATCH, CropPlan
+from ffstereo_ros.training.settings import MAX_BATCH, CropPlan
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
@@ -49,9 +49,7 @@ class GeneratedBatches(IterableDataset[Batch]):
 
     _DELAY = 8
 
-    def __init__(
-        self, seed: int, crops: tuple[CropPlan, ...], first: int = 0, enlarged: float = DEFAULT_ENLARGED
-    ) -> None:
+    def __init__(self, seed: int, crops: tuple[CropPlan, ...], first: int, enlarged: float) -> None:
         self._seed, self._crops, self._first, self._enlarged = seed, crops, first, enlarged
 
     def __iter__(self) -> Iterator[Batch]:
@@ -82,7 +80,7 @@ def _draw_pairs(number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: f
 
 
 def generated_loader(
-    seed: int, crops: tuple[CropPlan, ...], first: int, workers: int, enlarged: float = DEFAULT_ENLARGED
+    seed: int, crops: tuple[CropPlan, ...], first: int, workers: int, enlarged: float
 ) -> DataLoader[Batch]:
     """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
     data = GeneratedBatches(seed, crops, first, enlarged)

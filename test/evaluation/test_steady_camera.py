@@ -7,37 +7,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from halving_backend import HalvingBackend
 
-from ffstereo_ros.core.matcher import BackendAnswer, StereoMatcher
+from ffstereo_ros.core.matcher import StereoMatcher
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.scenes import Scene
 from ffstereo_ros.evaluation.steady_camera import SETTLING, WarmFigures, measure_scene, noisy_frames
 
-TRUTH = 8.0  # px
-
-
-class Approaching:
-    """Answers half-way between its start, or 0, and the truth."""
-
-    name, size_multiple, max_disparity = "torch", 1, 64
-
-    def describe(self) -> str:
-        return "half-way to the truth"
-
-    def infer(
-        self,
-        left: NDArray[np.uint8],
-        right: NDArray[np.uint8],
-        *,
-        initial_disparity: NDArray[np.float32] | None = None,
-    ) -> BackendAnswer:
-        start = np.zeros(left.shape[:2], np.float32) if initial_disparity is None else initial_disparity
-        return BackendAnswer(((start + TRUTH) / 2).astype(np.float32))
-
-    def close(self) -> None:
-        pass
+TRUTH = 16.0  # px
 
 
 def a_scene(folder: Path, *, truth: bool = True) -> Scene:
@@ -52,7 +30,7 @@ def a_scene(folder: Path, *, truth: bool = True) -> Scene:
 
 def test_cold_frames_start_from_nothing_and_warm_ones_where_the_last_ended(tmp_path: Path) -> None:
     figures = WarmFigures()
-    measure_scene(StereoMatcher(Approaching()), a_scene(tmp_path / "scene"), SETTLING + 2, 2.0, figures)
+    measure_scene(StereoMatcher(HalvingBackend(1)), a_scene(tmp_path / "scene"), SETTLING + 2, 2.0, figures)
     assert figures.cold[0]["epe"] == TRUTH / 2
     halved = [TRUTH / 2 ** (n + 1) for n in (SETTLING, SETTLING + 1)]
     assert figures.warm[0]["epe"] == pytest.approx(np.mean(halved))
@@ -72,11 +50,11 @@ def test_frames_differ_in_noise_of_the_strength_asked_for(tmp_path: Path) -> Non
 
 def test_a_scene_without_truth_adds_nothing(tmp_path: Path) -> None:
     figures = WarmFigures()
-    measure_scene(StereoMatcher(Approaching()), a_scene(tmp_path / "scene", truth=False), 6, 2.0, figures)
+    measure_scene(StereoMatcher(HalvingBackend(1)), a_scene(tmp_path / "scene", truth=False), 6, 2.0, figures)
     assert figures == WarmFigures()
 
 
 @pytest.mark.parametrize(("frames", "noise"), [(SETTLING, 1.0), (SETTLING + 1, -1.0)])
 def test_what_cannot_be_judged_is_refused(frames: int, noise: float, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=f"{frames} frames with noise of {noise:g} grey levels"):
-        measure_scene(StereoMatcher(Approaching()), a_scene(tmp_path / "scene"), frames, noise, WarmFigures())
+        measure_scene(StereoMatcher(HalvingBackend(1)), a_scene(tmp_path / "scene"), frames, noise, WarmFigures())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ffstereo_ros import markdown
 from ffstereo_ros.ros.bench.session import Outcome
 
 _COLUMNS = (
@@ -43,8 +44,7 @@ camera and node in one process, the sets handed over without transport, and the 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The figures as a Markdown table."""
-    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_row(outcome) for outcome in outcomes)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown.table(_COLUMNS, map(_row, outcomes))
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -66,5 +66,5 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def report(outcomes: Sequence[Outcome], machine: dict[str, str]) -> str:
     """Method, machine and table as Markdown."""
-    described = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in machine.items())
-    return f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(outcomes)}\n"
+    facts = {name.replace("_", " "): value for name, value in machine.items()}
+    return markdown.page(_METHOD, facts, table(outcomes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ffstereo_ros import markdown
 from ffstereo_ros.ros.bench.soak import SoakOutcome
 
 _METHOD = """\
@@ -50,8 +51,8 @@ def table(outcome: SoakOutcome) -> str:
 
 def report(outcome: SoakOutcome, machine: Mapping[str, str]) -> str:
     """Method, machine and table as Markdown."""
-    described = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in machine.items())
-    return f"{_METHOD}\n## Machine\n\n{described}\n\n## Figures\n\n{table(outcome)}\n"
+    facts = {name.replace("_", " "): value for name, value in machine.items()}
+    return markdown.page(_METHOD, facts, table(outcome))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

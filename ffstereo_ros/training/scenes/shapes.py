@@ -63,29 +63,22 @@ class Bar:
 
     def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         across = v - self.bend * u.square() if self.bend else v
-        return torch.maximum(across.abs() - self.width / 2, u.abs() - self.half_length)
+        return torch.maximum(across.abs() - self._half_width(u), u.abs() - self.half_length)
+
+    def _half_width(self, u: torch.Tensor) -> torch.Tensor | float:
+        return self.width / 2
 
 
 @dataclass(frozen=True)
-class Blade:
-    """A strip that tapers from ``width`` at its foot, ``-half_length``, to nothing, bent as a `Bar` is.
+class Blade(Bar):
+    """A bar that tapers from ``width`` at its foot, ``-half_length``, to nothing.
 
     The distance is measured across the strip: off by the cosine of its taper, which is below a fifth.
     """
 
-    half_length: float
-    width: float
-    bend: float = 0.0
-
-    @property
-    def reach(self) -> float:
-        return self.half_length + abs(self.bend) * self.half_length**2 + self.width
-
-    def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def _half_width(self, u: torch.Tensor) -> torch.Tensor:
         along = ((u / self.half_length + 1) / 2).clamp(0, 1)
-        half_width = self.width / 2 * (1 - along.square())
-        across = v - self.bend * u.square()
-        return torch.maximum(across.abs() - half_width, u.abs() - self.half_length)
+        return self.width / 2 * (1 - along.square())
 
 
 @dataclass(frozen=True)
