@@ -35,12 +35,13 @@ DEFAULT_CROPS = (
     CropPlan(320, 640, 2, 192, 0.10),
 )
 # For the end of a run: what is normalised or attended to over the whole image, and how far a blank wall reaches, are
-# then as in the images of a camera.
+# then as in the images of a camera. The deepest volume is that of scale 2, where 256 px reach as far as 128 px do.
 LARGE_CROPS = (
-    CropPlan(256, 512, 2, 96, 0.2),
-    CropPlan(320, 640, 2, 128, 0.4),
+    CropPlan(256, 512, 2, 96, 0.15),
+    CropPlan(320, 640, 2, 128, 0.3),
     CropPlan(320, 640, 2, 192, 0.2),
     CropPlan(416, 832, 2, 192, 0.2),
+    CropPlan(416, 832, 2, 256, 0.15),
 )
 TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
 CROPS = {"mixed": DEFAULT_CROPS, "large": LARGE_CROPS, "tiny": TINY_CROPS}

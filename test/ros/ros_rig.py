@@ -173,16 +173,47 @@ class Rig:
             self.spin_until(lambda: self._answered(topic, sent), seconds, f"an answer on {topic}")
         return self._answered(topic, sent)
 
-    def call(self, kind: Any, name: str, seconds: float = 20.0, **fields: Any) -> Any:
-        """The answer of a service."""
+    @contextmanager
+    def client(self, kind: Any, name: str, seconds: float = 20.0) -> Iterator[Any]:
+        """A client of a service whose node knows it: it will send its answers, not only take the requests."""
         client = self.node.create_client(kind, name)
         try:
             self.spin_until(client.service_is_ready, seconds, f"service {name}")
+            self._until_known(name.rsplit("/", 1)[0].removesuffix("/_container"), seconds)
+            yield client
+        finally:
+            self.node.destroy_client(client)
+
+    def _until_known(self, node: str, seconds: float) -> None:
+        """Until ``node`` has discovered what this rig made so far.
+
+        A service that has not yet discovered its client's reader computes the answer and drops it after 0.1 s ("client
+        will not receive response"), and the client cannot see that from its side. What a participant makes is
+        discovered in the order in which it was made, so an answer to a younger client shows that all are known.
+        """
+        younger = self.node.create_client(GetParameters, f"{node}/get_parameters")
+        futures: list[Any] = []
+        asked = 0.0
+
+        def answered() -> bool:
+            nonlocal asked
+            if time.monotonic() - asked > 0.5:
+                asked = time.monotonic()
+                futures.append(younger.call_async(GetParameters.Request()))
+            return any(future.done() for future in futures)
+
+        try:
+            self.spin_until(younger.service_is_ready, seconds, f"the parameters of {node}")
+            self.spin_until(answered, seconds, f"{node} to know this rig")
+        finally:
+            self.node.destroy_client(younger)
+
+    def call(self, kind: Any, name: str, seconds: float = 20.0, **fields: Any) -> Any:
+        """The answer of a service."""
+        with self.client(kind, name, seconds) as client:
             future = client.call_async(kind.Request(**fields))
             self.spin_until(future.done, seconds, f"an answer of {name}")
             return future.result()
-        finally:
-            self.node.destroy_client(client)
 
     def set(self, **values: Any) -> str:
         """Sets parameters of ``/stereo_node``, all in one; the reason where they are refused, else an empty text."""

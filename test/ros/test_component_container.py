@@ -38,16 +38,9 @@ def call(lasting_rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     arguments = ["--ros-args", "-r", "__node:=rack", "-r", "__ns:=/robot"]
     with ModuleProcess("container", MODULE, arguments, {}, log) as container:
         rig.watched.append(container)
-        clients = {
-            kind: rig.node.create_client(getattr(services, kind), f"/robot/rack/_container/{name}")
-            for kind, name in names.items()
-        }
 
         def call(kind: str, **fields: Any) -> Any:
-            rig.spin_until(clients[kind].service_is_ready, what=f"the container's {kind}")
-            future = clients[kind].call_async(getattr(services, kind).Request(**fields))
-            rig.spin_until(future.done, what=f"an answer of {kind}")
-            return future.result()
+            return rig.call(getattr(services, kind), f"/robot/rack/_container/{names[kind]}", **fields)
 
         yield call
         rig.watched.remove(container)
@@ -112,11 +105,8 @@ def _parameter(rig: Rig, node: str, name: str) -> Any:
     from rcl_interfaces.srv import GetParameters
     from rclpy.parameter import parameter_value_to_python
 
-    client = rig.node.create_client(GetParameters, f"{node}/get_parameters")
-    rig.spin_until(client.service_is_ready, what=f"the parameters of {node}")
-    future = client.call_async(GetParameters.Request(names=[name]))
-    rig.spin_until(future.done, what=f"{name} of {node}")
-    return parameter_value_to_python(future.result().values[0])
+    answer = rig.call(GetParameters, f"{node}/get_parameters", names=[name])
+    return parameter_value_to_python(answer.values[0])
 
 
 def _request(**fields: Any) -> SimpleNamespace:
