@@ -100,7 +100,7 @@ def test_the_rate_is_capped_and_what_is_held_back_counted(rig: Rig, start_node: 
 def test_another_matcher_takes_over_between_two_frames(
     rig: Rig, start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHOOSY_BUILD_SECONDS", "2.5")
+    monkeypatch.setenv("CHOOSY_BUILD_SECONDS", "4.0")
     node = start_node("-p", "iterations:=4", module="choosy_node")
     rig.listen("disparity")
     rig.spin_until(rig.connected, what="the node's topics")
@@ -110,7 +110,7 @@ def test_another_matcher_takes_over_between_two_frames(
         began = time.monotonic()
         assert rig.set(iterations=6) == ""
         assert rig.get("iterations") == [6]
-        assert time.monotonic() - began < 2.0, "the executor waited for the matcher"
+        assert time.monotonic() - began < 3.5, "the executor waited for the matcher"
         old = len(rig.received["disparity"])
         rig.spin_until(lambda: _disparities(rig)[-1] == 6, what="the new matcher's answers")
     found = _disparities(rig)
