@@ -21,9 +21,11 @@ def local_soft_argmax(logits: Tensor, radius: int) -> Tensor:
     Beside an edge the distribution has two peaks, and the mean of all bins lies on neither surface (the sub-pixel MAP
     approximation of Practical Deep Stereo, arXiv 1806.01677).
     """
-    bins = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
-    far = (bins - logits.argmax(dim=1, keepdim=True)).abs() > radius
-    return soft_argmax(logits.float().masked_fill(far, float("-inf")))
+    likeliest = logits.max(dim=1, keepdim=True).indices  # argmax takes three times as long on a CPU
+    bins = likeliest + torch.arange(-radius, radius + 1, device=logits.device).view(1, -1, 1, 1)
+    last = logits.shape[1] - 1
+    near = logits.float().gather(1, bins.clamp(0, last)).masked_fill((bins < 0) | (bins > last), float("-inf"))
+    return (near.softmax(dim=1) * bins).sum(dim=1, keepdim=True)
 
 
 def continue_left_band(disparity: Tensor) -> Tensor:

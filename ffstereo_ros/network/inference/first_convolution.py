@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ffstereo_ros.network.blocks import LEAKY_SLOPE, BasicConv
 from ffstereo_ros.network.config import VolumeConfig
 from ffstereo_ros.network.cost_volume import groupwise_correlation
+from ffstereo_ros.network.inference.banded_correlation import banded_correlation, pays_banded
 from ffstereo_ros.network.inference.layout import channels_innermost
 
 _DISPARITY_TAPS = (slice(1, 3), slice(0, 3), slice(0, 2))  # at the first d, between, at the last d
@@ -60,7 +61,8 @@ class FirstConvolution(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor, disparities: int) -> Tensor:
         """Features at 1/4 [B, C, h, w] -> [B, O, D, h, w], channels last in memory."""
-        correlation = groupwise_correlation(left, right, self.groups, disparities, self.normalize)
+        correlate = banded_correlation if pays_banded(left, self.groups) else groupwise_correlation
+        correlation = correlate(left, right, self.groups, disparities, self.normalize)
         volume = F.conv3d(channels_innermost(correlation), self.correlation_weight, padding=self.reach)
         self._add_terms(volume.permute(0, 2, 3, 4, 1), self._left_maps(left), self._right_maps(right, disparities))
         return volume
