@@ -15,9 +15,8 @@ def convex_upsample(disparity: Tensor, logits: Tensor) -> Tensor:
     Neighbours in row-major order; outside the image they are zero.
     """
     B, _, h, w = disparity.shape
-    planes = logits.to(
-        torch.float32, memory_format=torch.contiguous_format
-    )  # softmax copies what lies otherwise, twice
+    # softmax copies twice what does not lie in planes
+    planes = logits.to(torch.float32, memory_format=torch.contiguous_format)
     weights = planes.softmax(dim=1).view(B, 9, h, FACTOR, w, FACTOR)
     neighbours = F.unfold(FACTOR * disparity.float(), kernel_size=3, padding=1).view(B, 9, h, 1, w, 1)
     return (weights * neighbours).sum(dim=1).reshape(B, 1, FACTOR * h, FACTOR * w)

@@ -192,19 +192,11 @@ class Rig:
         discovered in the order in which it was made, so an answer to a younger client shows that all are known.
         """
         younger = self.node.create_client(GetParameters, f"{node}/get_parameters")
-        futures: list[Any] = []
-        asked = 0.0
-
-        def answered() -> bool:
-            nonlocal asked
-            if time.monotonic() - asked > 0.5:
-                asked = time.monotonic()
-                futures.append(younger.call_async(GetParameters.Request()))
-            return any(future.done() for future in futures)
-
+        asked: list[Any] = []
         try:
             self.spin_until(younger.service_is_ready, seconds, f"the parameters of {node}")
-            self.spin_until(answered, seconds, f"{node} to know this rig")
+            with self.sending(lambda: asked.append(younger.call_async(GetParameters.Request())), period=0.5):
+                self.spin_until(lambda: any(each.done() for each in asked), seconds, f"{node} to know this rig")
         finally:
             self.node.destroy_client(younger)
 
@@ -222,9 +214,9 @@ class Rig:
         assert answer.result.successful is not bool(answer.result.reason)
         return str(answer.result.reason)
 
-    def get(self, *names: str) -> list[Any]:
-        """Values of parameters of ``/stereo_node``."""
-        answer = self.call(GetParameters, "/stereo_node/get_parameters", names=list(names))
+    def get(self, *names: str, node: str = "/stereo_node") -> list[Any]:
+        """Values of parameters of a node."""
+        answer = self.call(GetParameters, f"{node}/get_parameters", names=list(names))
         return [parameter_value_to_python(value) for value in answer.values]
 
     @contextmanager

@@ -63,7 +63,7 @@ def test_a_loaded_node_works_under_the_name_topics_and_parameters_it_was_given(l
     lasting_rig.spin_until(lasting_rig.connected, what="the loaded node's topics")
     lasting_rig.answer("disparity", good_frame())
     lasting_rig.spin_until(lambda: lasting_rig.status.get("name") == "front/eyes: stereo", what="its diagnostics")
-    assert _parameter(lasting_rig, "/front/eyes", "depth_encoding") == "16UC1"
+    assert lasting_rig.get("depth_encoding", node="/front/eyes") == ["16UC1"]
     assert call("UnloadNode", unique_id=loaded.unique_id).success
 
 
@@ -99,14 +99,6 @@ def test_what_cannot_be_loaded_is_answered_with_the_reason(call: Call, changes: 
     assert reason in answer.error_message
     assert "\n" not in answer.error_message
     assert call("ListNodes") == before
-
-
-def _parameter(rig: Rig, node: str, name: str) -> Any:
-    from rcl_interfaces.srv import GetParameters
-    from rclpy.parameter import parameter_value_to_python
-
-    answer = rig.call(GetParameters, f"{node}/get_parameters", names=[name])
-    return parameter_value_to_python(answer.values[0])
 
 
 def _request(**fields: Any) -> SimpleNamespace:

@@ -41,16 +41,15 @@ def banded_correlation(left: Tensor, right: Tensor, groups: int, disparities: in
 
 
 def _band(products: Tensor, disparities: int) -> Tensor:
-    """Products [B, H, blocks, reach, block, G] -> [B, G, D, H, blocks * block]: entry (d, x) lies at row x - d."""
-    B, H, blocks, reach, block, groups = products.shape
+    """Products [B, H, blocks, reach, block, G] -> [B, G, D, H, blocks * block].
+
+    Column x of a block is matched with x - d by the entries (x + D - 1 - d, x): a diagonal for each d.
+    """
+    B, H, blocks, _, block, groups = products.shape
     band = products.new_empty(B, disparities, H, blocks, block, groups)
-    source, target = products.view(-1, groups), band
+    source, target = products, band
     if groups * products.element_size() % _ELEMENT.itemsize == 0:
-        source, target = source.view(_ELEMENT), band.view(_ELEMENT)
-    width = source.shape[1]
-    strides = (H * blocks * reach * block, blocks * reach * block, reach * block, block + 1)
+        source, target = products.view(_ELEMENT), band.view(_ELEMENT)
     for d in range(disparities):
-        first = (disparities - 1 - d) * block
-        skewed = source.as_strided((B, H, blocks, block, width), (*(width * s for s in strides), 1), first * width)
-        target[:, d].copy_(skewed)
+        target[:, d].copy_(source.diagonal(d + 1 - disparities, dim1=3, dim2=4).transpose(3, 4))
     return band.flatten(3, 4).permute(0, 4, 1, 2, 3)
