@@ -48,6 +48,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SHARE",
         help="share of generated pairs that are enlarged images, as at a scale above 1 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--frozen-norms",
+        action="store_true",
+        help="keep the batch norm statistics of --init: for the end of a run, and for fine-tuning on few pairs",
+    )
     return parser
 
 

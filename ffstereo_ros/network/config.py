@@ -175,6 +175,8 @@ class NetworkConfig:
     the published networks: over all bins.
     ``continue_left_band``: where the right camera sees nothing, no bin is a match; the start, and each refinement, take
     there what the row has beside it. False, as in the published networks: the bins, and what refinement makes of them.
+    ``surface_radius``: when matching, a pixel is upsampled from those neighbours alone that lie within so many px of
+    the surface that most of its weight is on; None, as in the published networks: from all nine.
     """
 
     feature: FeatureConfig
@@ -191,6 +193,7 @@ class NetworkConfig:
     max_disparity: int = 416
     start_radius: int | None = None
     continue_left_band: bool = False
+    surface_radius: float | None = None
     unused: tuple[UnusedTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -161,12 +161,16 @@ class FastFoundationStereo(nn.Module):
 
     def upsample(self, disparity: Tensor, hidden: Tensor, stem: Tensor) -> Tensor:
         """Disparity [B, 1, h, w] in quarter px -> [B, 1, H, W] in px."""
-        return convex_upsample(disparity, self.upsampling_logits(hidden, stem))
+        return convex_upsample(disparity, self.upsampling_logits(hidden, stem), self._surface_radius())
 
     def upsampling_logits(self, hidden: Tensor, stem: Tensor) -> Tensor:
         """Hidden state [B, Ch, h, w], stem [B, Cs, H/2, W/2] -> neighbour weights before softmax [B, 9, H, W]."""
         logits: Tensor = self.spx_gru(self.spx_2_gru(self.update_block.mask_feature(hidden), stem))
         return logits
+
+    def _surface_radius(self) -> float | None:
+        """None in training: through the choice of one surface no gradient would flow, and which one is to be learnt."""
+        return None if self.training else self.config.surface_radius
 
     def _continued(self, disparity: Tensor) -> Tensor:
         return continue_left_band(disparity) if self.config.continue_left_band else disparity

@@ -68,6 +68,7 @@ def mini_config() -> NetworkConfig:
         max_disparity=416,
         start_radius=2,
         continue_left_band=True,
+        surface_radius=4.0,
     )
 
 

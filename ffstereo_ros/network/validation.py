@@ -36,6 +36,8 @@ def check_config(config: NetworkConfig) -> None:
     expect(
         radius is None or radius > 0, "start_radius", f"is {radius} bins: must be at least 1, or nothing for all bins"
     )
+    surface = config.surface_radius
+    expect(surface is None or surface > 0, "surface_radius", f"is {surface} px: must be above 0, or nothing")
     image = Shape(3, (_HEIGHT, _WIDTH))
     x4, x8, x16, x32 = _feature_shapes(config.feature, image)
     volume = _volume_shape(config, x4)

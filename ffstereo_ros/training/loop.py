@@ -30,7 +30,7 @@ from ffstereo_ros.training.log import append_evaluation, append_losses, draw_cur
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor, share
-from ffstereo_ros.training.start import starting_model
+from ffstereo_ros.training.start import freeze_norms, starting_model
 from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
 from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
 
@@ -80,6 +80,8 @@ class _Run:
         model = starting_model(settings.preset, settings.seed, settings.init)
         self._identity = _identity(settings)  # read now: hours later the file may be gone
         self.model = model.to(self.device).train()
+        if settings.frozen_norms:
+            freeze_norms(self.model)
         arrange_for_speed(self.model)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.99)

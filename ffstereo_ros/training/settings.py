@@ -55,7 +55,8 @@ class TrainSettings:
 
     The run ends after ``steps`` steps or ``minutes`` minutes, whichever comes first; the learning rate follows the part
     of that which has passed, so that it reaches zero at the end either way. Steps take turns at 1 .. ``iterations``
-    refinements. ``enlarged`` is the share of generated pairs of which the cameras saw less than the images' size.
+    refinements. ``enlarged`` is the share of generated pairs of which the cameras saw less than the images' size. With
+    ``frozen_norms`` batch norms keep the statistics of the weights the run begins with, as they do when matching.
     """
 
     output: Path
@@ -77,6 +78,7 @@ class TrainSettings:
     max_disparity: int = 192
     crops: tuple[CropPlan, ...] = DEFAULT_CROPS
     enlarged: float = DEFAULT_ENLARGED
+    frozen_norms: bool = False
     workers: int = 1
     processes: int = 1
     save_minutes: float = 3.0
@@ -92,6 +94,8 @@ class TrainSettings:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
         if not 0 <= self.enlarged <= 1:
             raise ParameterError(f"enlarged is {self.enlarged:g}: must be a share from 0 to 1")
+        if self.frozen_norms and self.init is None and not self.resume:
+            raise ParameterError("frozen norms without --init: a fresh network has no statistics to keep; give --init")
 
 
 def with_batch(crops: tuple[CropPlan, ...], batch: int) -> tuple[CropPlan, ...]:

@@ -63,3 +63,14 @@ def _last_weight(head: nn.Module) -> nn.Parameter:
 def starting_model(preset: str, seed: int, init: Path | None) -> FastFoundationStereo:
     """The network of a weights file where one is given, else a fresh one. Raises `WeightsError` for a bad file."""
     return fresh_model(preset, seed) if init is None else build_model(load_weights(init))
+
+
+def freeze_norms(model: nn.Module) -> None:
+    """Batch norms keep their statistics from here on, and are trained as they match: not by those of each batch.
+
+    A batch of one or two pairs has statistics of its own, which the network learns to lean on and a camera's frame,
+    normalised by the averages, does not have. To be called after ``train()``, which undoes it.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            module.eval()

@@ -38,9 +38,9 @@ def _lookup(dtype: torch.dtype, limits: SharedMemory, outputs: int = 0) -> Launc
     return lookup.prepare(inputs, limits)
 
 
-def _upsample(dtype: torch.dtype, memory_format: torch.memory_format) -> Launch:
+def _upsample(dtype: torch.dtype, memory_format: torch.memory_format, radius: float | None = None) -> Launch:
     logits = _empty(dtype, B, 9, 4 * H, 4 * W).contiguous(memory_format=memory_format)
-    return upsample.prepare(_empty(torch.float32, B, 1, H, W), logits)
+    return upsample.prepare(_empty(torch.float32, B, 1, H, W), logits, radius)
 
 
 def _terms(dtype: torch.dtype) -> Launch:
@@ -56,5 +56,6 @@ LAUNCHES: dict[str, Callable[[torch.dtype, SharedMemory], Launch]] = {
     "lookup, convolved": lambda dtype, limits: _lookup(dtype, limits, 56),
     "upsampling": lambda dtype, _: _upsample(dtype, torch.contiguous_format),
     "upsampling, channels last": lambda dtype, _: _upsample(dtype, torch.channels_last),
+    "upsampling, one surface": lambda dtype, _: _upsample(dtype, torch.channels_last, 4.0),
     "volume terms": lambda dtype, _: _terms(dtype),
 }

@@ -63,11 +63,12 @@ def test_geometry_lookup(name: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_convex_upsample(layout: torch.memory_format, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("radius", [None, 12.0])
+def test_convex_upsample(radius: float | None, layout: torch.memory_format, dtype: torch.dtype) -> None:
     disparity, logits = torch.rand(2, 1, 3, 70) * 48, (torch.randn(2, 9, 12, 280) * 5).to(dtype)
     logits = logits.contiguous(memory_format=layout)
-    result = poisoned(upsample.prepare(*there(disparity, logits)))
-    assert rounding_errors(result, upsample_reference.convex_upsample(*exactly(disparity, logits))) < 9.0
+    result = poisoned(upsample.prepare(*there(disparity, logits), radius))
+    assert rounding_errors(result, upsample_reference.convex_upsample(*exactly(disparity, logits), radius)) < 9.0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

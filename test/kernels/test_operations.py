@@ -82,6 +82,8 @@ def test_geometry_lookup_refuses(call: Callable[..., str], message: str) -> None
 
 def test_convex_upsample_refuses() -> None:
     assert "logits is [1, 9, 12, 16]" in refused(DISPARITY, torch.zeros(1, 9, 12, 16))(convex_upsample)
+    zero = refused(DISPARITY, torch.zeros(1, 9, 4 * DISPARITY.shape[2], 4 * DISPARITY.shape[3]), 0.0)(convex_upsample)
+    assert "surface_radius is 0.0 px: must be above 0" in zero
     assert "at most 65535 rows" in refused(torch.zeros(1, 1, 16384, 1), torch.zeros(1, 9, 65536, 4))(convex_upsample)
 
 

@@ -15,17 +15,20 @@ TOLERANCE = 9.0
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("radius", [None, 12.0])
 @pytest.mark.parametrize("size", [(2, 3, 7), (1, 1, 1), (1, 2, 70)])
-def test_matches_the_reference(size: tuple[int, int, int], last: bool, dtype: torch.dtype) -> None:
+def test_matches_the_reference(
+    size: tuple[int, int, int], radius: float | None, last: bool, dtype: torch.dtype
+) -> None:
     B, h, w = size
     generator = torch.Generator().manual_seed(0)
     disparity = torch.rand(B, 1, h, w, generator=generator) * 48
     logits = (torch.randn(B, 9, 4 * h, 4 * w, generator=generator) * 5).to(dtype)
     if last:
         logits = logits.contiguous(memory_format=torch.channels_last)
-    op.check(disparity, logits)
-    result = emulate(op.prepare(disparity, logits))
-    assert rounding_errors(result, reference.convex_upsample(disparity.double(), logits.double())) < TOLERANCE
+    op.check(disparity, logits, radius)
+    result = emulate(op.prepare(disparity, logits, radius))
+    assert rounding_errors(result, reference.convex_upsample(disparity.double(), logits.double(), radius)) < TOLERANCE
 
 
 def test_large_logits_do_not_overflow() -> None:

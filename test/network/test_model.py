@@ -166,6 +166,14 @@ def test_the_start_goes_by_the_config() -> None:
         FastFoundationStereo(replace(small_config(), start_radius=0))
 
 
+def test_one_surface_is_taken_when_matching_and_not_in_training() -> None:
+    model = FastFoundationStereo(replace(small_config(), surface_radius=4.0))
+    assert model.train()._surface_radius() is None
+    assert model.eval()._surface_radius() == 4.0
+    with pytest.raises(ParameterError, match="surface_radius: is 0 px"):
+        FastFoundationStereo(replace(small_config(), surface_radius=0))
+
+
 def test_each_refinement_continues_the_left_band(
     network: FastFoundationStereo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

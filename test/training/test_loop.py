@@ -114,6 +114,17 @@ def test_fine_tuning_starts_from_weights_and_reads_a_folder(tmp_path: Path) -> N
     assert torch.allclose(before[name], after[name], atol=1e-4)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_frozen_norms_keep_the_statistics_and_learn_the_rest(tmp_path: Path, frozen: bool) -> None:
+    train(_settings(tmp_path / "first", 1))
+    weights = tmp_path / "first" / "weights.safetensors"
+    train(_settings(tmp_path / "second", 2, init=weights, frozen_norms=frozen))
+    before, after = (load_weights(path).tensors for path in (weights, tmp_path / "second" / "weights.safetensors"))
+    same = {name.rsplit(".", 1)[-1]: torch.equal(before[name], after[name]) for name in before if ".bn." in name}
+    assert same["running_mean"] == same["running_var"] == frozen
+    assert not same["weight"]
+
+
 def test_folder_crops_keep_truth_and_image_together(tmp_path: Path) -> None:
     _write_pair(tmp_path / "mine_0", 3)
     left, _, truth, depth = next(iter(FolderBatches(tmp_path, 0, TINY_CROPS)))

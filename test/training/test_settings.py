@@ -40,6 +40,7 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
         {"processes": 0},
         {"workers": -1},
         {"enlarged": 1.5},
+        {"frozen_norms": True},
     ],
 )
 def test_settings_refuse(wrong: dict[str, float]) -> None:

@@ -25,6 +25,7 @@ from ffstereo_ros.network.inference.first_convolution import FirstConvolution, s
 from ffstereo_ros.network.inference.layout import keep_innermost
 from ffstereo_ros.network.inference.logit_convolution import LogitConvolution, single_channel
 from ffstereo_ros.network.inference.row_lookup import RowLookup, SampleProjection
+from ffstereo_ros.network.inference.step_upsampling import upsample_beside_steps
 from ffstereo_ros.network.inference.update_step import UpdateStep, plain, rearranges
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.network.refinement import Context
@@ -55,6 +56,13 @@ class CpuStereo(FastFoundationStereo):
         context = super().context(feature)
         step = self.update_block
         return context._replace(context=step.context_part(context.context)) if isinstance(step, UpdateStep) else context
+
+    def upsample(self, disparity: Tensor, hidden: Tensor, stem: Tensor) -> Tensor:
+        """Disparity [B, 1, h, w] in quarter px -> [B, 1, H, W] in px."""
+        radius = self.config.surface_radius
+        if radius is None:
+            return super().upsample(disparity, hidden, stem)
+        return upsample_beside_steps(disparity, self.upsampling_logits(hidden, stem), radius)
 
 
 def arrange_for_cpu(model: FastFoundationStereo) -> CpuStereo:

@@ -61,7 +61,7 @@ class KernelNetwork(FastFoundationStereo):
 
     def upsample(self, disparity: Tensor, hidden: Tensor, stem: Tensor) -> Tensor:
         """Disparity [B, 1, h, w] in quarter px -> [B, 1, H, W] in px."""
-        return convex_upsample(disparity, self.upsampling_logits(hidden, stem))
+        return convex_upsample(disparity, self.upsampling_logits(hidden, stem), self.config.surface_radius)
 
     def _convolved(self, correlation: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """Correlation [B, G, D, h, w], projected features [B, P, h, w] -> the first 3x3x3 convolution's output."""
