@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
 import torch
 
 from ffstereo_ros.backends.cuda_frames import CudaFrames, record_graph
@@ -49,10 +48,10 @@ class NetworkRow:
 
 @torch.inference_mode()
 def measure_network(
-    model: FastFoundationStereo, placement: Placement, settings: NetworkSettings, shape: tuple[int, int]
+    model: FastFoundationStereo, placement: Placement, settings: NetworkSettings, images: torch.Tensor
 ) -> NetworkRow:
-    """Times a network on pairs of ``shape`` (rows, columns, px) on the GPU of ``placement``."""
-    pair = torch.randint(0, 256, (2, *shape, 3), dtype=torch.uint8, device=placement.device)
+    """Times a network on one pair, ``images`` uint8 [2, H, W, 3] RGB, on the GPU of ``placement``."""
+    pair = images.to(placement.device)
     timer, record = CudaTimer(), _record
     plain = network_forward(prepare_for_inference(model, placement.device, placement.dtype), settings)
     eager, compiled = _milliseconds(timer, plain, pair), _compiled(timer, plain, pair)
@@ -64,7 +63,7 @@ def measure_network(
     peak = torch.cuda.max_memory_allocated() / 1e6
     graph = 1000 * timer(record(lambda: forward(pair, None)))
     stages = stage_times(network, lambda: forward(pair, None), timer, record)
-    return NetworkRow(eager, compiled, kernels, graph, _frame(forward, placement, shape), stages, peak)
+    return NetworkRow(eager, compiled, kernels, graph, _frame(forward, placement, images), stages, peak)
 
 
 def stage_times(
@@ -106,12 +105,12 @@ def _compiled(timer: Timer, forward: Forward, pair: torch.Tensor) -> float:
         return float("nan")
 
 
-def _frame(forward: Forward, placement: Placement, shape: tuple[int, int]) -> float:
-    images = np.random.default_rng(0).integers(0, 256, (2, *shape, 3), dtype=np.uint8)
+def _frame(forward: Forward, placement: Placement, images: torch.Tensor) -> float:
+    left, right = images.numpy()
     frames, times = CudaFrames(forward, placement.device), []
     for _ in range(_FRAMES):
         began = time.perf_counter()
-        maps = frames.run(images[0], images[1])
+        maps = frames.run(left, right)
         with frames.stage():
             to_host(maps[0])
         times.append(time.perf_counter() - began)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
 from ffstereo_ros.cli import bench_network_cuda
+from ffstereo_ros.cli.bench_images import scene_images
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.params import BY_NAME
@@ -32,7 +33,7 @@ _METHOD = """\
 this page.
 
 "As run" is what the torch backend does on a CPU; "plain" are the same modules one after another in float32, as torch
-runs them unprepared. Both see the same pair of noise in turn, in one process, so that what disturbs one disturbs the
+runs them unprepared. Both see the same generated scene in turn, in one process, so that what disturbs one disturbs the
 other; each timed frame follows one of its own kind. The floor is the time that the convolutions and matrix products
 alone would take if all of them were as fast as a 3x3 convolution of 128 channels, measured in the same run and the same
 arithmetic. Memory is the process's largest resident size before the plain modules are made: torch and the reading of
@@ -56,9 +57,7 @@ class Measured:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
     parser = subparsers.add_parser("network", help="the network, against its plain modules and by stage")
-    parser.add_argument(
-        "weights", nargs="*", metavar="WEIGHTS", help="files, names, or presets for random weights (default: mini)"
-    )
+    parser.add_argument("weights", nargs="*", metavar="WEIGHTS", help="files or names (default: mini)")
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda"),
@@ -131,24 +130,16 @@ def _measure(weights: str, args: argparse.Namespace) -> Measured:
     from ffstereo_ros.network.checkpoint.metadata import read_metadata
     from ffstereo_ros.network.inference.measure import Workload, measure
     from ffstereo_ros.network.model import check_settings
-    from ffstereo_ros.network.presets import PRESETS, preset_config
-    from ffstereo_ros.training.start import fresh_model
 
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     placement = choose_placement("cpu", args.precision)
-    height, width = parse_size(args.size)
-    if weights in PRESETS:
-        name, iterations, config = f"{weights} (random)", args.iterations, preset_config(weights)
-        read = partial(fresh_model, weights, 0)
-    else:
-        path = find_weights(weights)
-        metadata, config = read_metadata(path)
-        name, iterations = path.stem, min(args.iterations, metadata.max_iterations)
-        read = partial(_read, path)
+    path = find_weights(weights)
+    metadata, config = read_metadata(path)
+    iterations = min(args.iterations, metadata.max_iterations)
     check_settings(iterations, args.max_disparity, config.max_disparity)
-    load = Workload(height, width, iterations, args.max_disparity, args.runs)
-    return Measured(name, iterations, placement.precision, measure(read, placement.dtype, load))
+    load = Workload(scene_images(*parse_size(args.size)), iterations, args.max_disparity, args.runs)
+    return Measured(path.stem, iterations, placement.precision, measure(partial(_read, path), placement.dtype, load))
 
 
 def _read(path: Path) -> FastFoundationStereo:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
+from ffstereo_ros.cli.bench_images import scene_images
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.params import BY_NAME
 
@@ -83,19 +84,17 @@ def _measure(args: argparse.Namespace) -> list[tuple[Case, NetworkRow]]:
     for weights in args.weights or ["mini"]:
         model = _network(weights)
         for (height, width), iterations in itertools.product(_SIZES, _ITERATIONS):
-            row = measure_network(model, placement, NetworkSettings(iterations, args.max_disparity), (height, width))
+            settings = NetworkSettings(iterations, args.max_disparity)
+            row = measure_network(model, placement, settings, scene_images(height, width))
             rows.append((Case(weights, f"{height}x{width}", iterations), row))
     return rows
 
 
 def _network(weights: str) -> FastFoundationStereo:
-    """Loaded weights, or random ones where the name is that of a preset."""
     from ffstereo_ros.factory import find_weights
     from ffstereo_ros.network.checkpoint.store import build_model, load_weights
-    from ffstereo_ros.network.presets import PRESETS
-    from ffstereo_ros.training.start import fresh_model
 
-    return fresh_model(weights, 0) if weights in PRESETS else build_model(load_weights(find_weights(weights)))
+    return build_model(load_weights(find_weights(weights)))
 
 
 def table(rows: Rows) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ffstereo_ros.cli.bench_images import scene_images
 from ffstereo_ros.cli.main import main
 
-pytest.importorskip("torch", reason="needs torch")
+torch = pytest.importorskip("torch", reason="needs torch")
 
 
 def test_one_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,8 +28,15 @@ def test_one_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert network["as_run"]["gflop"] < network["plain"]["gflop"]  # the context's part is computed once
     assert network["gain"] == pytest.approx(network["plain"]["median"] / network["as_run"]["median"])
     tables = capsys.readouterr().out
-    assert f"| mini (random) | 2 | plain, fp32 | {network['plain']['median']:.3f} |" in tables
+    assert f"| mini | 2 | plain, fp32 | {network['plain']['median']:.3f} |" in tables
     assert tables in report.read_text(encoding="utf-8")
+
+
+def test_it_looks_at_a_scene_and_always_at_the_same() -> None:
+    images = scene_images(64, 96)
+    assert (images.shape, images.dtype, images.is_contiguous()) == ((2, 64, 96, 3), torch.uint8, True)
+    assert not torch.equal(images[0], images[1])
+    assert torch.equal(images, scene_images(64, 96))
 
 
 @pytest.mark.parametrize(

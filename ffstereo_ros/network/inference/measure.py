@@ -33,10 +33,9 @@ _STAGES = {
 
 @dataclass(frozen=True)
 class Workload:
-    """One frame: image size in px, refinement iterations, search range in px, and how often it is run."""
+    """One frame: images uint8 [2, H, W, 3], refinement iterations, search range in px, and how often it is run."""
 
-    height: int
-    width: int
+    images: Tensor
     iterations: int
     max_disparity: int
     runs: int
@@ -91,8 +90,7 @@ def measure(read: Callable[[], FastFoundationStereo], dtype: torch.dtype, load: 
     ``read`` gives the network; it is read again for the plain way, since a backend does not keep it.
     """
     fast = prepare_for_cpu(read(), dtype)
-    noise = torch.rand(2, 1, 3, load.height, load.width, generator=torch.Generator().manual_seed(0))
-    left, right = noise.mul_(255).unbind(0)
+    left, right = load.images.permute(0, 3, 1, 2).float().split(1)
     before = _memory()
 
     def run(network: FastFoundationStereo) -> float:
