@@ -39,14 +39,15 @@ def weighted_mean(neighbours: Tensor, logits: Tensor) -> Tensor:
 
 
 def surface_mean(weights: Tensor, neighbours: Tensor, radius: float) -> Tensor:
-    """Weights [..., pixels, 9] and their neighbours [..., 9] in px -> [..., pixels], the mean over one surface.
+    """Weights [..., pixels, 9], of any sum, and their neighbours [..., 9] in px -> [..., pixels], one surface's mean.
 
     Beside an edge the neighbours lie on two surfaces and the mean of all on neither. Here a pixel belongs to the
     neighbour that has most weight within ``radius``, and what lies farther from that one takes no part. Where all nine
     lie within ``radius`` of each other this is convex upsampling.
     """
     near = (neighbours.unsqueeze(-1) - neighbours.unsqueeze(-2)).abs() <= radius  # [..., 9, 9], symmetric
-    chosen = (weights @ near.to(weights.dtype)).argmax(dim=-1, keepdim=True)  # [..., pixels, 1]
+    mass = weights @ near.to(weights.dtype)
+    chosen = mass.max(dim=-1, keepdim=True).indices  # [..., pixels, 1]; argmax takes longer on a CPU
     values = neighbours.unsqueeze(-2).expand_as(weights)
     kept = weights * ((values - values.gather(-1, chosen)).abs() <= radius)
     return (kept * values).sum(dim=-1) / kept.sum(dim=-1)
