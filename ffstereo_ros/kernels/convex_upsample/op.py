@@ -27,8 +27,8 @@ def convex_upsample(disparity: Tensor, logits: Tensor, surface_radius: float | N
     Softmax over the nine logits weights the 3x3 disparities around a pixel, row-major, zero outside the image (RAFT,
     arXiv 2003.12039, section 3.3). With ``surface_radius``, px, only those take part that lie within it of the one that
     has most weight within it (beside an edge the mean of all lies on neither surface), and outside the image its border
-    goes on. CUDA tensors that need no gradient get the kernel, which reads both memory layouts
-    of the logits; all others get the reference.
+    goes on. CUDA tensors that need no gradient get the kernel, which reads both memory layouts of the logits; all
+    others get the reference.
 
     Raises:
         ParameterError: shapes, dtypes or devices do not go together, or the radius is not above 0.

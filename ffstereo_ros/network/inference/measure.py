@@ -90,7 +90,7 @@ def measure(read: Callable[[], FastFoundationStereo], dtype: torch.dtype, load: 
     ``read`` gives the network; it is read again for the plain way, since a backend does not keep it.
     """
     fast = prepare_for_cpu(read(), dtype)
-    left, right = load.images.permute(0, 3, 1, 2).float().split(1)
+    left, right = load.images.permute(0, 3, 1, 2).float().contiguous().split(1)
     before = _memory()
 
     def run(network: FastFoundationStereo) -> float:
