@@ -31,21 +31,24 @@ _SHARED_MEMORY = "/dev/shm"
 def config_file(name: str) -> Path:
     """A file of ``config/``: beside the package in a checkout, in the package's share folder once installed.
 
+    Installed by pip that folder is under the prefix of the package itself, which no sourced workspace knows of.
+
     Raises:
-        InputFileError: it is in neither place.
+        InputFileError: it is in none of these places.
     """
-    beside = Path(ffstereo_ros.__file__).resolve().parents[1] / "config" / name
-    if beside.is_file():
-        return beside
+    package = Path(ffstereo_ros.__file__).resolve().parent
+    folders = [package.parent / "config"]
+    folders += [prefix / "share" / "ffstereo_ros" / "config" for prefix in package.parents[3:4]]  # of lib/pythonX.Y/...
     try:
         from ament_index_python.packages import get_package_share_directory
 
-        installed = Path(get_package_share_directory("ffstereo_ros")) / "config" / name
-    except (ImportError, LookupError) as error:
-        raise InputFileError(f"config file {name}: neither in {beside.parent} nor installed: {error}") from error
-    if not installed.is_file():
-        raise InputFileError(f"config file {name}: neither in {beside.parent} nor in {installed.parent}")
-    return installed
+        folders.append(Path(get_package_share_directory("ffstereo_ros")) / "config")
+    except (ImportError, LookupError, OSError):  # no ROS 2, not in its index, no workspace sourced
+        pass
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputFileError(f"config file {name}: in none of {', '.join(map(str, folders))}; install the package again")
 
 
 def transport_environment() -> dict[str, str]:
