@@ -81,11 +81,12 @@ def _measure(args: argparse.Namespace) -> list[tuple[Case, NetworkRow]]:
     from ffstereo_ros.backends.pytorch import NetworkSettings
 
     placement, rows = choose_placement("cuda", args.precision), []
+    scenes = [scene_images(height, width) for height, width in _SIZES]
     for weights in args.weights or ["mini"]:
         model = _network(weights)
-        for (height, width), iterations in itertools.product(_SIZES, _ITERATIONS):
-            settings = NetworkSettings(iterations, args.max_disparity)
-            row = measure_network(model, placement, settings, scene_images(height, width))
+        for images, iterations in itertools.product(scenes, _ITERATIONS):
+            row = measure_network(model, placement, NetworkSettings(iterations, args.max_disparity), images)
+            height, width = images.shape[1:3]
             rows.append((Case(weights, f"{height}x{width}", iterations), row))
     return rows
 

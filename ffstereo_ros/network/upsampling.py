@@ -15,17 +15,20 @@ def convex_upsample(disparity: Tensor, logits: Tensor, surface_radius: float | N
     Neighbours in row-major order; outside the image they are zero. With ``surface_radius``, px, a pixel is the mean
     over one surface alone, see `surface_mean`, and outside the image its border goes on.
     """
-    neighbours = windows(disparity, "constant" if surface_radius is None else "replicate")
     if surface_radius is None:
-        return weighted_mean(neighbours, logits)
-    B, _, h, w = disparity.shape
+        return weighted_mean(windows(disparity, "constant"), logits)
+    neighbours = windows(disparity, "replicate")
+    B, _, h, w = neighbours.shape
     weights = _softmax(logits).view(B, 9, h, FACTOR, w, FACTOR).permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
     means = surface_mean(weights, neighbours.permute(0, 2, 3, 1), surface_radius)
     return means.view(B, h, w, FACTOR, FACTOR).transpose(2, 3).reshape(B, 1, FACTOR * h, FACTOR * w)
 
 
 def windows(disparity: Tensor, padding: str) -> Tensor:
-    """Disparity [B, 1, h, w] in quarter px -> each one's 3x3 neighbours [B, 9, h, w] in full px, float32."""
+    """Disparity [B, 1, h, w] in quarter px -> each one's 3x3 neighbours [B, 9, h, w] in full px, float32.
+
+    ``padding`` outside the image: "constant" zeros, or "replicate".
+    """
     B, _, h, w = disparity.shape
     padded = F.pad(FACTOR * disparity.float(), (1, 1, 1, 1), mode=padding)
     return F.unfold(padded, kernel_size=3).view(B, 9, h, w)

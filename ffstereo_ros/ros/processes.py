@@ -36,19 +36,27 @@ def config_file(name: str) -> Path:
     Raises:
         InputFileError: it is in none of these places.
     """
+    missed = []
+    for folder in _config_folders():
+        if (folder / name).is_file():
+            return folder / name
+        missed.append(str(folder))
+    raise InputFileError(f"config file {name}: in none of {', '.join(missed)}; install the package again")
+
+
+def _config_folders() -> Iterator[Path]:
+    """Where ``config/`` may be, nearest first; ROS 2's index is asked last."""
     package = Path(ffstereo_ros.__file__).resolve().parent
-    folders = [package.parent / "config"]
-    folders += [prefix / "share" / "ffstereo_ros" / "config" for prefix in package.parents[3:4]]  # of lib/pythonX.Y/...
+    yield package.parent / "config"
+    for prefix in package.parents[3:4]:  # of lib/pythonX.Y/site-packages
+        yield prefix / "share" / "ffstereo_ros" / "config"
     try:
         from ament_index_python.packages import get_package_share_directory
 
-        folders.append(Path(get_package_share_directory("ffstereo_ros")) / "config")
+        share = get_package_share_directory("ffstereo_ros")
     except (ImportError, LookupError, OSError):  # no ROS 2, not in its index, no workspace sourced
-        pass
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    raise InputFileError(f"config file {name}: in none of {', '.join(map(str, folders))}; install the package again")
+        return
+    yield Path(share) / "config"
 
 
 def transport_environment() -> dict[str, str]:

@@ -16,8 +16,13 @@ from ffstereo_ros.kernels.nvrtc import Nvrtc
 
 TARGETS = [target for target in BY_TARGET if target != "sm_75"]
 # Registers a thread beyond which fewer blocks fit a multiprocessor than the tiles are chosen for (65536 registers).
-REGISTERS = {"correlation_volume": 128, "geometry_lookup": 80, "convex_upsample": 64, "volume_terms": 64}
-REGISTERS |= {"upsampling, one surface": 80}
+REGISTERS = {
+    "correlation_volume": 128,
+    "geometry_lookup": 80,
+    "convex_upsample": 64,
+    "upsampling, one surface": 80,
+    "volume_terms": 64,
+}
 
 
 @pytest.fixture(scope="module")
