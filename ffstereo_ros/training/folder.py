@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.scenes import SceneData
+from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.generated import Batch
 from ffstereo_ros.training.scenes.camera import draw_cameras
 from ffstereo_ros.training.scenes.draw import Draw
@@ -26,7 +27,7 @@ class FolderBatches(IterableDataset[Batch]):
         InputFileError: no pair there has a disparity.
     """
 
-    def __init__(self, folder: Path, seed: int, crops: tuple[CropPlan, ...], first: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int, crops: CropSequence, first: int = 0) -> None:
         self._scenes = [scene for scene in find_scenes(folder) if scene.truth is not None]
         if not self._scenes:
             raise InputFileError(f"{folder}: no pair with a disparity found; see the README for the folder layouts")
@@ -39,7 +40,7 @@ class FolderBatches(IterableDataset[Batch]):
         number = self._first + place
         while True:
             draw = Draw(self._seed * 1_000_003 + number)
-            plan = draw.choice(self._crops, [crop.weight for crop in self._crops])
+            plan = self._crops.plan(number)
             parts = [cut_pair(draw, draw.choice(self._scenes).load(), plan) for _ in range(plan.batch)]
             left, right, truth = (torch.stack(tensors) for tensors in zip(*parts))
             yield Batch(left, right, truth, plan.max_disparity)
@@ -69,7 +70,7 @@ def _tensor(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
 
 
-def folder_loader(folder: Path, seed: int, crops: tuple[CropPlan, ...], first: int, workers: int) -> DataLoader[Batch]:
+def folder_loader(folder: Path, seed: int, crops: CropSequence, first: int, workers: int) -> DataLoader[Batch]:
     """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
     return DataLoader(
         FolderBatches(folder, seed, crops, first),

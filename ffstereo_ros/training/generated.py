@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ffstereo_ros.training.scenes.draw import Draw
+from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
-from ffstereo_ros.training.settings import MAX_BATCH, CropPlan
+from ffstereo_ros.training.settings import MAX_BATCH
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
-_SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: its own, and one for each scene
+_SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: one for each scene, the first unused
 
 
 class Batch(NamedTuple):
@@ -49,7 +49,7 @@ class GeneratedBatches(IterableDataset[Batch]):
 
     _DELAY = 8
 
-    def __init__(self, seed: int, crops: tuple[CropPlan, ...], first: int, enlarged: float) -> None:
+    def __init__(self, seed: int, crops: CropSequence, first: int, enlarged: float) -> None:
         self._seed, self._crops, self._first, self._enlarged = seed, crops, first, enlarged
 
     def __iter__(self) -> Iterator[Batch]:
@@ -67,11 +67,10 @@ class GeneratedBatches(IterableDataset[Batch]):
             number += count
 
 
-def _draw_pairs(number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: float) -> tuple[list[ScenePair], int]:
+def _draw_pairs(number: int, seed: int, crops: CropSequence, enlarged: float) -> tuple[list[ScenePair], int]:
     """The pairs of scene batch ``number``, and the depth of volume they need, px."""
     start = (seed * 1_000_003 + number) * _SCENES_PER_BATCH
-    draw = Draw(start)
-    plan = draw.choice(crops, [crop.weight for crop in crops])
+    plan = crops.plan(number)
     limit = plan.max_disparity - _MARGIN
     pairs = [
         sample_pair(start + 1 + index, plan.height, plan.width, limit, enlarged=enlarged) for index in range(plan.batch)
@@ -79,9 +78,7 @@ def _draw_pairs(number: int, seed: int, crops: tuple[CropPlan, ...], enlarged: f
     return pairs, plan.max_disparity
 
 
-def generated_loader(
-    seed: int, crops: tuple[CropPlan, ...], first: int, workers: int, enlarged: float
-) -> DataLoader[Batch]:
+def generated_loader(seed: int, crops: CropSequence, first: int, workers: int, enlarged: float) -> DataLoader[Batch]:
     """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
     data = GeneratedBatches(seed, crops, first, enlarged)
     context = "spawn" if workers else None

@@ -22,6 +22,7 @@ from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metad
 from ffstereo_ros.network.inference.layout import arrange_for_speed
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
+from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.disturbed import disturbed_start
 from ffstereo_ros.training.folder import folder_loader
 from ffstereo_ros.training.generated import Batch, generated_loader
@@ -193,7 +194,7 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         settings = self.settings
         stream, first = settings.seed * settings.processes + self.exchange.rank, self.progress.step
-        crops = share(settings.crops, settings.processes)
+        crops = CropSequence(settings.seed, share(settings.crops, settings.processes))
         if settings.data is not None:
             return iter(folder_loader(settings.data, stream, crops, first, settings.workers))
         return iter(generated_loader(stream, crops, first, settings.workers, settings.enlarged))

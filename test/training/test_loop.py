@@ -16,6 +16,7 @@ from ffstereo_ros.errors import FFStereoError, InputFileError, WeightsError
 from ffstereo_ros.network.checkpoint.store import build_model, load_weights
 from ffstereo_ros.network.model import StereoOutput
 from ffstereo_ros.training import loop
+from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.folder import FolderBatches
 from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.loop import train
@@ -128,7 +129,7 @@ def test_frozen_norms_keep_the_statistics_and_learn_the_rest(tmp_path: Path, fro
 
 def test_folder_crops_keep_truth_and_image_together(tmp_path: Path) -> None:
     _write_pair(tmp_path / "mine_0", 3)
-    left, _, truth, depth = next(iter(FolderBatches(tmp_path, 0, TINY_CROPS)))
+    left, _, truth, depth = next(iter(FolderBatches(tmp_path, 0, CropSequence(0, TINY_CROPS))))
     assert left.shape == (2, 3, 64, 128)
     assert truth.shape == (2, 1, 64, 128)
     assert depth == 64
@@ -141,7 +142,7 @@ def test_folder_crops_keep_truth_and_image_together(tmp_path: Path) -> None:
 def test_folder_without_truth_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputFileError):
-        FolderBatches(tmp_path, 0, TINY_CROPS)
+        FolderBatches(tmp_path, 0, CropSequence(0, TINY_CROPS))
 
 
 def test_damaged_init_is_refused(tmp_path: Path) -> None:
