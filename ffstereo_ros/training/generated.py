@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.kernels.scene_painting.banks import all_banks
+from ffstereo_ros.kernels.scene_painting.op import paint
+from ffstereo_ros.kernels.scene_painting.table import SceneTable, pack
 from ffstereo_ros.training.crop_sequence import CropSequence
-from ffstereo_ros.training.scenes.sampler import ScenePair, sample_pair
+from ffstereo_ros.training.scenes.render import render
+from ffstereo_ros.training.scenes.sampler import ScenePair, photographed
+from ffstereo_ros.training.scenes.scene import Scene, Shooting, draw_scene
 from ffstereo_ros.training.settings import MAX_BATCH
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
 _SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: one for each scene, the first unused
+_DELAY = 8  # batches between a scene and its mirror image
+_LOG = logging.getLogger(__name__)
 
 
 class Batch(NamedTuple):
@@ -30,6 +40,21 @@ class Batch(NamedTuple):
     max_disparity: int
 
 
+class PaintedBatch(NamedTuple):
+    """Pairs of one size, and the depth of the volume to match them with, px."""
+
+    pairs: list[ScenePair]
+    max_disparity: int
+
+
+class DrawnBatch(NamedTuple):
+    """As `PaintedBatch`, before anything is painted: what a GPU paints, and how each scene is photographed."""
+
+    table: SceneTable
+    shootings: list[Shooting | None]
+    max_disparity: int
+
+
 def collate(pairs: list[ScenePair], max_disparity: int) -> Batch:
     """Pairs of one size as a batch."""
     return Batch(
@@ -40,47 +65,106 @@ def collate(pairs: list[ScenePair], max_disparity: int) -> Batch:
     )
 
 
+@dataclass(frozen=True)
+class SceneSequence:
+    """The scenes of a run, by the number of their batch."""
+
+    seed: int
+    crops: CropSequence
+    enlarged: float
+
+    def draw(self, number: int) -> tuple[list[tuple[Scene, Shooting | None]], int]:
+        """The scenes of batch ``number``, and the depth of volume they need, px."""
+        start = (self.seed * 1_000_003 + number) * _SCENES_PER_BATCH + 1
+        plan = self.crops.plan(number)
+        limit = plan.max_disparity - _MARGIN
+        seeds = range(start, start + plan.batch)
+        scenes = [draw_scene(seed, plan.height, plan.width, limit, enlarged=self.enlarged) for seed in seeds]
+        return scenes, plan.max_disparity
+
+
 class GeneratedBatches(IterableDataset[Batch]):
-    """An endless stream from batch ``first`` on; several workers take turns.
+    """An endless stream of finished batches from batch ``first`` on; several workers take turns."""
 
-    A scene is rendered once and used twice: the batch of its pairs mirrored, with the views swapped, follows ``_DELAY``
-    batches later. Both views come with their own truth, so this is new data for the price of a flip.
-    """
-
-    _DELAY = 8
-
-    def __init__(self, seed: int, crops: CropSequence, first: int, enlarged: float) -> None:
-        self._seed, self._crops, self._first, self._enlarged = seed, crops, first, enlarged
+    def __init__(self, scenes: SceneSequence, first: int) -> None:
+        self._scenes, self._first = scenes, first
 
     def __iter__(self) -> Iterator[Batch]:
-        torch.set_num_threads(1)
-        worker = get_worker_info()
-        place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        waiting: list[Batch] = []
-        number = self._first // 2 + place
-        while True:
-            pairs, depth = _draw_pairs(number, self._seed, self._crops, self._enlarged)
-            yield collate(pairs, depth)
-            waiting.append(collate([pair.mirrored() for pair in pairs], depth))
-            if len(waiting) >= self._DELAY:
-                yield waiting.pop(0)
-            number += count
+        drawn = (self._scenes.draw(number) for number in _numbers(self._first))
+        yield from twice(
+            PaintedBatch([photographed(render(scene), shooting) for scene, shooting in scenes], depth)
+            for scenes, depth in drawn
+        )
 
 
-def _draw_pairs(number: int, seed: int, crops: CropSequence, enlarged: float) -> tuple[list[ScenePair], int]:
-    """The pairs of scene batch ``number``, and the depth of volume they need, px."""
-    start = (seed * 1_000_003 + number) * _SCENES_PER_BATCH
-    plan = crops.plan(number)
-    limit = plan.max_disparity - _MARGIN
-    pairs = [
-        sample_pair(start + 1 + index, plan.height, plan.width, limit, enlarged=enlarged) for index in range(plan.batch)
-    ]
-    return pairs, plan.max_disparity
+class DrawnBatches(IterableDataset[DrawnBatch]):
+    """As `GeneratedBatches`, for a GPU to paint, each batch once."""
+
+    def __init__(self, scenes: SceneSequence, first: int) -> None:
+        self._scenes, self._first = scenes, first
+
+    def __iter__(self) -> Iterator[DrawnBatch]:
+        for number in _numbers(self._first):
+            scenes, depth = self._scenes.draw(number)
+            yield DrawnBatch(pack([scene for scene, _ in scenes]), [shooting for _, shooting in scenes], depth)
 
 
-def generated_loader(seed: int, crops: CropSequence, first: int, workers: int, enlarged: float) -> DataLoader[Batch]:
-    """Batches from number ``first`` on, made by ``workers`` processes (0: by this one)."""
-    data = GeneratedBatches(seed, crops, first, enlarged)
+def _numbers(first: int) -> Iterator[int]:
+    """Those of the scene batches that fall to this worker, from the one on that step ``first`` needs."""
+    torch.set_num_threads(1)
+    worker = get_worker_info()
+    place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
+    number = first // 2 + place
+    while True:
+        yield number
+        number += count
+
+
+def twice(batches: Iterable[PaintedBatch]) -> Iterator[Batch]:
+    """Every batch, and ``_DELAY`` batches later that of its pairs mirrored, with the views swapped.
+
+    Both views come with their own truth, so this is new data for the price of a flip.
+    """
+    waiting: list[Batch] = []
+    for pairs, depth in batches:
+        yield collate(pairs, depth)
+        waiting.append(collate([pair.mirrored() for pair in pairs], depth))
+        if len(waiting) >= _DELAY:
+            yield waiting.pop(0)
+
+
+def generated_batches(scenes: SceneSequence, first: int, workers: int, device: torch.device) -> Iterable[Batch]:
+    """Batches from number ``first`` on, made by ``workers`` processes (0: by this one).
+
+    They also paint them, unless ``device`` is a GPU that runs our kernel: then they only draw the numbers.
+    """
+    if device.type == "cuda" and _can_paint(scenes, device):
+        return twice(painted(drawn, device) for drawn in _loader(DrawnBatches(scenes, first), workers))
+    return _loader(GeneratedBatches(scenes, first), workers)
+
+
+def painted(drawn: DrawnBatch, device: torch.device) -> PaintedBatch:
+    """A drawn batch, painted and photographed on a GPU.
+
+    Raises:
+        BackendError: the GPU cannot run the kernel or has too little memory.
+    """
+    views = paint(drawn.table, all_banks(device))
+    pairs = [photographed(view, shooting) for view, shooting in zip(views, drawn.shootings)]
+    return PaintedBatch(pairs, drawn.max_disparity)
+
+
+def _can_paint(scenes: SceneSequence, device: torch.device) -> bool:
+    """Whether the GPU runs the kernel, which compiles it; else the reason is logged."""
+    try:
+        painted(next(iter(DrawnBatches(scenes, 0))), device)
+    except FFStereoError as error:
+        _LOG.warning("scenes are painted by CPU workers: %s", error)
+        return False
+    return True
+
+
+def _loader(data: IterableDataset[Batch] | IterableDataset[DrawnBatch], workers: int) -> DataLoader:  # type: ignore[type-arg]
     context = "spawn" if workers else None
     return DataLoader(
         data,

@@ -25,7 +25,7 @@ from ffstereo_ros.training.average import WeightAverage
 from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.disturbed import disturbed_start
 from ffstereo_ros.training.folder import folder_loader
-from ffstereo_ros.training.generated import Batch, generated_loader
+from ffstereo_ros.training.generated import Batch, SceneSequence, generated_batches
 from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
@@ -197,7 +197,8 @@ class _Run:
         crops = CropSequence(settings.seed, share(settings.crops, settings.processes))
         if settings.data is not None:
             return iter(folder_loader(settings.data, stream, crops, first, settings.workers))
-        return iter(generated_loader(stream, crops, first, settings.workers, settings.enlarged))
+        scenes = SceneSequence(stream, crops, settings.enlarged)
+        return iter(generated_batches(scenes, first, settings.workers, self.device))
 
 
 def _identity(settings: TrainSettings) -> WeightsMetadata:

@@ -1,4 +1,5 @@
-"""Every kernel variant as the released network launches it at 480 x 640 with 48 disparities, without any memory."""
+"""Every kernel variant as the released network launches it at 480 x 640 with 48 disparities, and as training paints its
+scenes, without any memory."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from ffstereo_ros.kernels.convex_upsample import op as upsample
 from ffstereo_ros.kernels.correlation_volume import op as volume
 from ffstereo_ros.kernels.geometry_lookup import op as lookup
 from ffstereo_ros.kernels.launch import Launch, SharedMemory
+from ffstereo_ros.kernels.scene_painting import op as painting
+from ffstereo_ros.kernels.scene_painting.banks import Banks
+from ffstereo_ros.kernels.scene_painting.table import FLOATS, SceneTable
 from ffstereo_ros.kernels.volume_terms import op as terms
 
 B, H, W, D = 1, 120, 160, 48
@@ -48,6 +52,13 @@ def _terms(dtype: torch.dtype) -> Launch:
     return terms.prepare(first, _empty(dtype, B, 96, H, W), _empty(dtype, B, 192, H, W + 2), 0.01)
 
 
+def _painting() -> Launch:
+    """32 scenes of 15 layers, 256 x 512."""
+    tables = (_empty(torch.float32, 32 * 15, FLOATS), _empty(torch.int32, 33), _empty(torch.float32, 32, 2))
+    tiles = (_empty(torch.float16, 1, 257, 257, 4), _empty(torch.float16, 1, 4, 257, 257, 4))
+    return painting.prepare(SceneTable(*tables, 256, 512), Banks(*tiles, _empty(torch.float32, 1, 256, 256)))
+
+
 LAUNCHES: dict[str, Callable[[torch.dtype, SharedMemory], Launch]] = {
     "correlation": _volume,
     "correlation, concatenated": lambda dtype, limits: _volume(dtype, limits, 12),
@@ -58,4 +69,5 @@ LAUNCHES: dict[str, Callable[[torch.dtype, SharedMemory], Launch]] = {
     "upsampling, channels last": lambda dtype, _: _upsample(dtype, torch.channels_last),
     "upsampling, one surface": lambda dtype, _: _upsample(dtype, torch.channels_last, 4.0),
     "volume terms": lambda dtype, _: _terms(dtype),
+    "scene painting": lambda *_: _painting(),
 }

@@ -22,6 +22,7 @@ REGISTERS = {
     "convex_upsample": 64,
     "upsampling, one surface": 80,
     "volume_terms": 64,
+    "scene_painting": 64,
 }
 
 

@@ -7,14 +7,15 @@ from itertools import islice
 import torch
 
 from ffstereo_ros.training.crop_sequence import CropSequence
-from ffstereo_ros.training.generated import Batch, GeneratedBatches
+from ffstereo_ros.training.generated import Batch, GeneratedBatches, SceneSequence
 from ffstereo_ros.training.settings import CropPlan
 
 _CROPS = (CropPlan(32, 64, 1, 64, 0.5), CropPlan(64, 96, 1, 96, 0.5))
 
 
 def _batches(run: int, process: int, count: int = 20) -> list[Batch]:
-    return list(islice(GeneratedBatches(2 * run + process, CropSequence(run, _CROPS), 0, 0.0), count))
+    scenes = SceneSequence(2 * run + process, CropSequence(run, _CROPS), enlarged=0.0)
+    return list(islice(GeneratedBatches(scenes, first=0), count))
 
 
 def _sizes(batches: list[Batch]) -> list[tuple[int, ...]]:

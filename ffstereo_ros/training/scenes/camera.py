@@ -14,10 +14,10 @@ from ffstereo_ros.training.scenes.draw import Draw
 _NOISE_TILE = 1400
 
 
-@lru_cache(maxsize=1)
-def _noise_tile() -> torch.Tensor:
+@lru_cache(maxsize=2)
+def _noise_tile(device: torch.device) -> torch.Tensor:
     """Standard normal noise that every scene cuts its own windows from: the same on any machine and device."""
-    return Draw(5_000_000).randn(3, _NOISE_TILE, _NOISE_TILE)
+    return Draw(5_000_000).randn(3, _NOISE_TILE, _NOISE_TILE).to(device)
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class CameraEffects:
         top, left = self.noise_place
         height, width = image.shape[1:]
         channels = 1 if self.grey else 3
-        window = _noise_tile()[:channels, top : top + height, left : left + width]
+        window = _noise_tile(image.device)[:channels, top : top + height, left : left + width]
         if window.shape[1] < height or window.shape[2] < width:
             window = F.pad(window[None], (0, width - window.shape[2], 0, height - window.shape[1]), mode="circular")[0]
-        return window.to(image.device) * self.noise
+        return window * self.noise
 
 
 def photograph(camera: CameraEffects, view: torch.Tensor, zoom: float) -> torch.Tensor:
@@ -89,14 +89,14 @@ def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3))[:, 0]
 
 
-@lru_cache(maxsize=1)
-def _dct() -> torch.Tensor:
+@lru_cache(maxsize=2)
+def _dct(device: torch.device) -> torch.Tensor:
     """The orthonormal 8-point DCT-II matrix [8, 8]."""
     k = torch.arange(8, dtype=torch.float32).view(-1, 1)
     n = torch.arange(8, dtype=torch.float32).view(1, -1)
     matrix = torch.cos(math.pi / 8 * (n + 0.5) * k) * math.sqrt(2 / 8)
     matrix[0] /= math.sqrt(2)
-    return matrix
+    return matrix.to(device)
 
 
 def jpeg_like(image: torch.Tensor, step: float) -> torch.Tensor:
@@ -107,7 +107,7 @@ def jpeg_like(image: torch.Tensor, step: float) -> torch.Tensor:
     planes = torch.cat((grey, padded[:1] - grey, padded[2:] - grey))
     rows, columns = padded.shape[1] // 8, padded.shape[2] // 8
     blocks = planes.view(3, rows, 8, columns, 8).transpose(2, 3)
-    dct = _dct().to(image.device)
+    dct = _dct(image.device)
     order = torch.arange(8, device=image.device, dtype=torch.float32)
     steps = step * (1 + 0.6 * (order.view(-1, 1) + order.view(1, -1)))
     steps = torch.stack((steps, 2 * steps, 2 * steps)).view(3, 1, 1, 8, 8)

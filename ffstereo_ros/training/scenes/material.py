@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from ffstereo_ros.training.scenes.shapes import Shape
 from ffstereo_ros.training.scenes.textures import TILE, texture_tile
 
-_MIP_LEVELS = 5
+MIP_LEVELS = 5
 
 
 @lru_cache(maxsize=24)
-def _mip_volume(index: int) -> torch.Tensor:
+def mip_volume(index: int) -> torch.Tensor:
     """The tile beside copies blurred to 1/2, 1/4, 1/8, 1/16 of its resolution: [3, levels, TILE + 1, TILE + 1]."""
     tile = texture_tile(index)[:, :-1, :-1]
     frequency = torch.fft.fftfreq(TILE).view(-1, 1).square() + torch.fft.rfftfreq(TILE).view(1, -1).square()
     spectrum = torch.fft.rfft2(tile)
     levels = []
-    for level in range(_MIP_LEVELS):
+    for level in range(MIP_LEVELS):
         sigma = 0.45 * 2**level if level else 0.0
         blurred = torch.fft.irfft2(spectrum * torch.exp(-2 * (math.pi * sigma) ** 2 * frequency), s=(TILE, TILE))
         blurred = torch.cat((blurred, blurred[:, :1]), dim=1)
@@ -58,8 +58,8 @@ class TextureMap:
         """As `sample`, for a surface seen ``shrink`` [H, W] times smaller than texel by pixel: blurred accordingly."""
         s = _wrapped(u / self.scale + self.offset_u)
         t = _wrapped(v / self.scale + self.offset_v)
-        level = (torch.log2((shrink / self.scale).clamp_min(1e-3)) / (_MIP_LEVELS - 1)).clamp(0, 1) * 2 - 1
-        volume = _mip_volume(self.index).to(u.device)
+        level = (torch.log2((shrink / self.scale).clamp_min(1e-3)) / (MIP_LEVELS - 1)).clamp(0, 1) * 2 - 1
+        volume = mip_volume(self.index).to(u.device)
         grid = torch.stack((s, t, level), dim=-1)[None, None]
         return F.grid_sample(volume[None], grid, align_corners=True)[0, :, 0]
 

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from ffstereo_ros.training.scenes.layer import Layer, View
+from ffstereo_ros.training.scenes.scene import Scene
 
 
-@dataclass(frozen=True)
-class VerticalError:
-    """What a calibration leaves: right rows lie ``offset`` + ``tilt`` * (x - W/2) px away from the left ones."""
+class Views(NamedTuple):
+    """What perfect cameras see: images float32 [3, H, W] around 0..1, each view's own disparity float32 [H, W] px."""
 
-    offset: float = 0.0
-    tilt: float = 0.0
+    left: torch.Tensor
+    right: torch.Tensor
+    disparity: torch.Tensor
+    right_disparity: torch.Tensor
 
 
-def render_view(
-    layers: Sequence[Layer],
-    height: int,
-    width: int,
-    view: View,
-    error: VerticalError = VerticalError(),
-    device: torch.device | str = "cpu",
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Paints layers in order, the larger disparity in front.
+def render(scene: Scene, device: torch.device | str = "cpu") -> Views:
+    """Paints the layers of a scene in order, the larger disparity in front."""
+    left, disparity = _render_view(scene, "left", torch.device(device))
+    right, right_disparity = _render_view(scene, "right", torch.device(device))
+    return Views(left, right, disparity, right_disparity)
 
-    Returns:
-        RGB image float32 [3, H, W] around 0..1, and disparity float32 [H, W] px of that view's own pixels.
-    """
+
+def _render_view(scene: Scene, view: View, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    height, width = scene.height, scene.width
     image = torch.zeros(3, height, width, device=device)
     disparity = torch.full((height, width), -1.0, device=device)
     rows = torch.arange(height, dtype=torch.float32, device=device).view(-1, 1)
     columns = torch.arange(width, dtype=torch.float32, device=device).view(1, -1)
-    for layer in layers:
+    for layer in scene.layers:
         window = layer.window(view, height, width)
         if window is not None:
             top, bottom, left, right = window
             part = (slice(top, bottom), slice(left, right))
             y, x = rows[top:bottom], columns[:, left:right]
             if view == "right":
-                y = y + error.offset + error.tilt * (x - width / 2)
+                y = y + scene.error.offset + scene.error.tilt * (x - width / 2)
                 x = layer.surface.left_column(x, y)
             _paint(layer, x, y, image[:, part[0], part[1]], disparity[part], view)
     return image, disparity

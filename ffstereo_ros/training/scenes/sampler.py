@@ -6,31 +6,31 @@ from dataclasses import dataclass
 
 import torch
 
-from ffstereo_ros.training.scenes.camera import draw_cameras, photograph, project_dots
-from ffstereo_ros.training.scenes.draw import Draw
-from ffstereo_ros.training.scenes.frame import MAX_DISPARITY, draw_frame
-from ffstereo_ros.training.scenes.layouts import draw_layout
-from ffstereo_ros.training.scenes.render import VerticalError, occluded, render_view
+from ffstereo_ros.training.scenes.camera import photograph, project_dots
+from ffstereo_ros.training.scenes.frame import MAX_DISPARITY
+from ffstereo_ros.training.scenes.render import Views, occluded, render
+from ffstereo_ros.training.scenes.scene import Shooting, draw_scene
 from ffstereo_ros.training.settings import DEFAULT_ENLARGED
-
-_ZOOM = (1.2, 2.0)
 
 
 @dataclass(frozen=True)
 class ScenePair:
-    """A rectified pair: images uint8 [3, H, W], each view's own disparity float32 [H, W] px, left pixels unseen by the
-    right camera bool [H, W]."""
+    """A rectified pair: images uint8 [3, H, W], each view's own disparity float32 [H, W] px."""
 
     left: torch.Tensor
     right: torch.Tensor
     disparity: torch.Tensor
     right_disparity: torch.Tensor
-    occlusion: torch.Tensor
+
+    @property
+    def occlusion(self) -> torch.Tensor:
+        """Left pixels unseen by the right camera, bool [H, W]."""
+        return occluded(self.disparity, self.right_disparity)
 
     def mirrored(self) -> ScenePair:
         """The mirrored pair: flipping both images and swapping them is a second valid pair of the same scene."""
         flip = [t.flip(-1) for t in (self.right, self.left, self.right_disparity, self.disparity)]
-        return ScenePair(flip[0], flip[1], flip[2], flip[3], occluded(flip[2], flip[3]))
+        return ScenePair(*flip)
 
 
 def sample_pair(
@@ -48,41 +48,22 @@ def sample_pair(
     Without ``effects`` the cameras are perfect: no noise, no vertical error, no infrared dots. A share of ``enlarged``
     of all pairs are images of a coarser sensor, enlarged by 1.2 to 2.
     """
-    draw = Draw(seed)
-    frame = draw_frame(draw, height, width, limit)
-    layers = draw_layout(draw, frame)
-    error = (
-        VerticalError(draw.normal(0.2), draw.normal(0.15) / width) if effects and draw.chance(0.5) else VerticalError()
-    )
-    left, disparity = render_view(layers, height, width, "left", device=device)
-    right, right_disparity = render_view(layers, height, width, "right", error, device=device)
-    hidden = occluded(disparity, right_disparity)
-    if not effects:
-        return ScenePair(_as_bytes(left), _as_bytes(right), disparity, right_disparity, hidden)
-    if draw.chance(0.08):
-        left, right = _with_dots(draw, left, right, disparity, right_disparity)
-    left_camera, right_camera = draw_cameras(draw)
-    zoom = draw.uniform(*_ZOOM) if draw.chance(enlarged) else 1.0
-    left, right = photograph(left_camera, left, zoom), photograph(right_camera, right, zoom)
-    return ScenePair(left, right, disparity, right_disparity, hidden)
+    scene, shooting = draw_scene(seed, height, width, limit, effects=effects, enlarged=enlarged)
+    return photographed(render(scene, device), shooting)
+
+
+def photographed(views: Views, shooting: Shooting | None) -> ScenePair:
+    """The pair that the shooting's cameras make of a scene's views; perfect ones without a shooting."""
+    left, right = views.left, views.right
+    if shooting is None:
+        return ScenePair(_as_bytes(left), _as_bytes(right), views.disparity, views.right_disparity)
+    if shooting.dots is not None:
+        pattern, strength = shooting.dots.pattern.to(left.device), shooting.dots.strength
+        left = project_dots(left, views.disparity, pattern, strength, left=True)
+        right = project_dots(right, views.right_disparity, pattern, strength, left=False)
+    images = [photograph(camera, view, shooting.zoom) for camera, view in zip(shooting.cameras, (left, right))]
+    return ScenePair(images[0], images[1], views.disparity, views.right_disparity)
 
 
 def _as_bytes(image: torch.Tensor) -> torch.Tensor:
     return image.clamp(0, 1).mul(255).round().to(torch.uint8)
-
-
-def _with_dots(
-    draw: Draw, left: torch.Tensor, right: torch.Tensor, disparity: torch.Tensor, right_disparity: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both images under one projected dot pattern that covers the right view's columns too."""
-    height, width = disparity.shape
-    pattern = (draw.rand(height, width + 200) > draw.uniform(0.93, 0.985)).float()
-    soft = pattern.clone()
-    for axis in (0, 1):
-        soft = soft + 0.4 * (soft.roll(1, axis) + soft.roll(-1, axis))
-    soft = soft.clamp(max=1.0).to(left.device)
-    strength = draw.uniform(0.1, 0.5)
-    return (
-        project_dots(left, disparity, soft, strength, left=True),
-        project_dots(right, right_disparity, soft, strength, left=False),
-    )

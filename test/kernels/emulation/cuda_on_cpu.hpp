@@ -39,6 +39,8 @@ struct alignas(8) uint2 {
     unsigned x, y;
 };
 
+inline float sinpif(float half_turns) { return static_cast<float>(std::sin(M_PI * half_turns)); }
+
 inline float __uint_as_float(unsigned bits) {
     float value;
     std::memcpy(&value, &bits, 4);
