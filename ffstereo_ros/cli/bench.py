@@ -6,7 +6,7 @@ import argparse
 import importlib
 
 # Each is a module of this package with add_parser(subparsers) and run(args) -> exit status.
-_BENCHES = ("bench_node", "bench_network", "bench_soak", "bench_kernels", "bench_warm_start")
+_BENCHES = ("bench_node", "bench_network", "bench_soak", "bench_kernels", "bench_warm_start", "bench_scenes")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

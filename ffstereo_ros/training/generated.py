@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
 _SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: one for each scene, the first unused
 _DELAY = 8  # batches between a scene and its mirror image
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 
@@ -111,9 +112,10 @@ class DrawnBatches(IterableDataset[DrawnBatch]):
 
 def _numbers(first: int) -> Iterator[int]:
     """Those of the scene batches that fall to this worker, from the one on that step ``first`` needs."""
-    torch.set_num_threads(1)
     worker = get_worker_info()
     place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
+    if worker is not None:
+        torch.set_num_threads(1)  # the cores are for those who train
     number = first // 2 + place
     while True:
         yield number
@@ -139,8 +141,8 @@ def generated_batches(scenes: SceneSequence, first: int, workers: int, device: t
     They also paint them, unless ``device`` is a GPU that runs our kernel: then they only draw the numbers.
     """
     if device.type == "cuda" and _can_paint(scenes, device):
-        return twice(painted(drawn, device) for drawn in _loader(DrawnBatches(scenes, first), workers))
-    return _loader(GeneratedBatches(scenes, first), workers)
+        return twice(painted(drawn, device) for drawn in loader(DrawnBatches(scenes, first), workers))
+    return loader(GeneratedBatches(scenes, first), workers)
 
 
 def painted(drawn: DrawnBatch, device: torch.device) -> PaintedBatch:
@@ -164,7 +166,8 @@ def _can_paint(scenes: SceneSequence, device: torch.device) -> bool:
     return True
 
 
-def _loader(data: IterableDataset[Batch] | IterableDataset[DrawnBatch], workers: int) -> DataLoader:  # type: ignore[type-arg]
+def loader(data: IterableDataset[_T], workers: int) -> DataLoader[_T]:
+    """The stream of ``data``, made by ``workers`` processes (0: by this one)."""
     context = "spawn" if workers else None
     return DataLoader(
         data,

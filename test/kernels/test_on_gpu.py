@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import test_correlation_kernel as correlation
 import test_lookup_kernel as lookup
+import test_scene_painting as painted
 import torch
 from errors_of import rounding_errors
 from torch import Tensor
@@ -18,8 +19,12 @@ from ffstereo_ros.kernels.convex_upsample import reference as upsample_reference
 from ffstereo_ros.kernels.correlation_volume import op as volume
 from ffstereo_ros.kernels.geometry_lookup import op as geometry
 from ffstereo_ros.kernels.launch import Launch, resources, run, shared_memory
+from ffstereo_ros.kernels.scene_painting import op as painting
+from ffstereo_ros.kernels.scene_painting.banks import all_banks
+from ffstereo_ros.kernels.scene_painting.table import pack
 from ffstereo_ros.kernels.volume_terms import op as terms
 from ffstereo_ros.kernels.volume_terms import reference as terms_reference
+from ffstereo_ros.training.scenes.scene import draw_scene
 
 GPU = torch.device("cuda", 0)
 DTYPES = [torch.float16, torch.bfloat16, torch.float32]
@@ -77,6 +82,15 @@ def test_volume_terms(dtype: torch.dtype) -> None:
     left, right = torch.randn(2, 96, 3, 21).to(dtype), torch.randn(2, 192, 3, 23).to(dtype)
     result = run(terms.prepare(*there(start, left, right), 0.01)).cpu()
     assert rounding_errors(result, terms_reference.add_volume_terms(*exactly(start, left, right), 0.01)) < 4.0
+
+
+@pytest.mark.parametrize("first", [0, 24])
+def test_scene_painting(first: int) -> None:
+    """With all textures and outlines there are."""
+    scenes = [draw_scene(seed, 96, 300, 88.0)[0] for seed in range(first, first + 24)]
+    launch = painting.prepare(pack(scenes).to(GPU), all_banks(GPU))
+    for scene, result in zip(scenes, poisoned(launch)):
+        assert painted.share_of_wrong_pixels(result, scene) <= painted.UNDECIDED
 
 
 @pytest.mark.parametrize("name", correlation.RELEASED)
