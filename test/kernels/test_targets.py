@@ -61,7 +61,7 @@ def test_other_dtypes(nvrtc: Nvrtc, name: str, dtype: torch.dtype) -> None:
     assert (stack, spilled) == (0, 0)
 
 
-@pytest.mark.parametrize("name", ["correlation, concatenated", "upsampling", "volume terms"])
+@pytest.mark.parametrize("name", ["correlation, concatenated", "upsampling", "volume terms", "scene painting"])
 def test_turing(nvrtc: Nvrtc, name: str) -> None:
     """Compute capability 7.5, which multiplies by shuffles."""
     _, _, spilled = compile_for(nvrtc, name, torch.float16, "sm_75")
