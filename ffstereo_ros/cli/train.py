@@ -53,13 +53,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="keep the batch norm statistics of --init: for the end of a run, and for fine-tuning on few pairs",
     )
-    parser.add_argument(
-        "--hidden-weight",
-        type=float,
-        default=1.0,
-        metavar="W",
-        help="how many times what something nearer hides from the right camera counts (default: %(default)s)",
-    )
     return parser
 
 

@@ -136,7 +136,7 @@ class _Run:
         start = disturbed_start(truth, self.progress.step) if self.progress.step % _CYCLE in _WARM else None
         with autocast(self.device):
             output = self.model(left, right, iterations, batch.max_disparity, start)
-        losses = stereo_losses(output, truth, settings.hidden_weight)
+        losses = stereo_losses(output, truth)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         passed = self.exchange.average(self.model, self._passed())

@@ -57,7 +57,6 @@ class TrainSettings:
     of that which has passed, so that it reaches zero at the end either way. Steps take turns at 1 .. ``iterations``
     refinements. ``enlarged`` is the share of generated pairs of which the cameras saw less than the images' size. With
     ``frozen_norms`` batch norms keep the statistics of the weights the run begins with, as they do when matching.
-    ``hidden_weight``: of pixels that something nearer hides from the right camera, in the losses.
     """
 
     output: Path
@@ -80,7 +79,6 @@ class TrainSettings:
     crops: tuple[CropPlan, ...] = DEFAULT_CROPS
     enlarged: float = DEFAULT_ENLARGED
     frozen_norms: bool = False
-    hidden_weight: float = 1.0
     workers: int = 1
     processes: int = 1
     save_minutes: float = 3.0
@@ -96,8 +94,6 @@ class TrainSettings:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
         if not 0 <= self.enlarged <= 1:
             raise ParameterError(f"enlarged is {self.enlarged:g}: must be a share from 0 to 1")
-        if self.hidden_weight < 0:
-            raise ParameterError(f"hidden weight is {self.hidden_weight:g}: must be at least 0")
         if self.frozen_norms and self.init is None and not self.resume:
             raise ParameterError("frozen norms without --init: a fresh network has no statistics to keep; give --init")
 
