@@ -55,7 +55,7 @@ def test_views_tell_the_same_disparity() -> None:
         seen = _warped(pair.right_disparity.expand(3, -1, -1), pair.disparity)[0]
         off = (seen - pair.disparity).abs()[~pair.occlusion] > 0.6
         shares.append(float(off.float().mean()))
-    assert sum(shares) / len(shares) < 0.045, shares  # measured 0.036 (0.021 for 48 other seeds): thin things, edges
+    assert sum(shares) / len(shares) < 0.035, shares  # measured 0.022: thin things and steep edges
 
 
 def test_an_enlarged_image_keeps_its_place_and_loses_its_detail() -> None:
