@@ -34,6 +34,7 @@ setup(
             "evaluation/*.j2",
             "kernels/*.cuh",
             "kernels/*/*.cu*",
+            "training/*/*.cu",
         ]
     },
     data_files=[

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.errors import FFStereoError
-from ffstereo_ros.kernels.scene_painting.banks import all_banks
-from ffstereo_ros.kernels.scene_painting.op import paint
-from ffstereo_ros.kernels.scene_painting.table import SceneTable, pack
 from ffstereo_ros.training.crop_sequence import CropSequence
+from ffstereo_ros.training.scene_painting.banks import all_banks
+from ffstereo_ros.training.scene_painting.op import paint
+from ffstereo_ros.training.scene_painting.table import SceneTable, pack
 from ffstereo_ros.training.scenes.render import render
 from ffstereo_ros.training.scenes.sampler import ScenePair, photographed
 from ffstereo_ros.training.scenes.scene import Scene, Shooting, draw_scene

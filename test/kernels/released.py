@@ -12,10 +12,10 @@ from ffstereo_ros.kernels.convex_upsample import op as upsample
 from ffstereo_ros.kernels.correlation_volume import op as volume
 from ffstereo_ros.kernels.geometry_lookup import op as lookup
 from ffstereo_ros.kernels.launch import Launch, SharedMemory
-from ffstereo_ros.kernels.scene_painting import op as painting
-from ffstereo_ros.kernels.scene_painting.banks import Banks
-from ffstereo_ros.kernels.scene_painting.table import FLOATS, SceneTable
 from ffstereo_ros.kernels.volume_terms import op as terms
+from ffstereo_ros.training.scene_painting import op as painting
+from ffstereo_ros.training.scene_painting.banks import Banks
+from ffstereo_ros.training.scene_painting.table import FLOATS, SceneTable
 
 B, H, W, D = 1, 120, 160, 48
 

@@ -19,11 +19,11 @@ from ffstereo_ros.kernels.convex_upsample import reference as upsample_reference
 from ffstereo_ros.kernels.correlation_volume import op as volume
 from ffstereo_ros.kernels.geometry_lookup import op as geometry
 from ffstereo_ros.kernels.launch import Launch, resources, run, shared_memory
-from ffstereo_ros.kernels.scene_painting import op as painting
-from ffstereo_ros.kernels.scene_painting.banks import all_banks
-from ffstereo_ros.kernels.scene_painting.table import pack
 from ffstereo_ros.kernels.volume_terms import op as terms
 from ffstereo_ros.kernels.volume_terms import reference as terms_reference
+from ffstereo_ros.training.scene_painting import op as painting
+from ffstereo_ros.training.scene_painting.banks import all_banks
+from ffstereo_ros.training.scene_painting.table import pack
 from ffstereo_ros.training.scenes.scene import draw_scene
 
 GPU = torch.device("cuda", 0)

@@ -12,12 +12,12 @@ from emulator import emulate
 from torch import Tensor
 
 from ffstereo_ros.kernels import launch
-from ffstereo_ros.kernels.scene_painting import op
-from ffstereo_ros.kernels.scene_painting.banks import Banks, make_banks
-from ffstereo_ros.kernels.scene_painting.table import SIZES, pack
 from ffstereo_ros.training import generated
 from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.generated import DrawnBatches, GeneratedBatches, SceneSequence, painted, twice
+from ffstereo_ros.training.scene_painting import op
+from ffstereo_ros.training.scene_painting.banks import Banks, make_banks
+from ffstereo_ros.training.scene_painting.table import SIZES, pack
 from ffstereo_ros.training.scenes.material import Material, TextureMap
 from ffstereo_ros.training.scenes.render import Views, render
 from ffstereo_ros.training.scenes.scene import Scene, Shooting, VerticalError, draw_scene

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from ffstereo_ros.backends.freed_memory import keep_freed_memory
-from ffstereo_ros.kernels.scene_painting.banks import all_banks
-from ffstereo_ros.kernels.scene_painting.op import paint
-from ffstereo_ros.kernels.scene_painting.table import pack
+from ffstereo_ros.training.scene_painting.banks import all_banks
+from ffstereo_ros.training.scene_painting.op import paint
+from ffstereo_ros.training.scene_painting.table import pack
 from ffstereo_ros.training.scenes import silhouettes, textures
 from ffstereo_ros.training.scenes.render import Views, render
 from ffstereo_ros.training.scenes.sampler import photographed

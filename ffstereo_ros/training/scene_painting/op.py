@@ -13,9 +13,9 @@ from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.kernels import launch
 from ffstereo_ros.kernels.compile import KernelSource
 from ffstereo_ros.kernels.launch import Launch, element_define
-from ffstereo_ros.kernels.scene_painting.banks import Banks
-from ffstereo_ros.kernels.scene_painting.table import FLOATS, SIDES, SPOTS, SceneTable
 from ffstereo_ros.kernels.tensors import allocate
+from ffstereo_ros.training.scene_painting.banks import Banks
+from ffstereo_ros.training.scene_painting.table import FLOATS, SIDES, SPOTS, SceneTable
 from ffstereo_ros.training.scenes.material import MIP_LEVELS
 from ffstereo_ros.training.scenes.render import Views
 from ffstereo_ros.training.scenes.silhouettes import SILHOUETTE
