@@ -33,7 +33,7 @@ _COLUMNS = ("stage", "ms a scene", "quartiles")
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
     parser = subparsers.add_parser("scenes", help="the generator of training pairs, on one CPU core or a GPU")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument("--size", default="256x512", metavar="HxW", help="rows x columns, px (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="scenes (default: %(default)s)")
     parser.add_argument("--batches", type=int, default=8, metavar="N", help="default: %(default)s")
