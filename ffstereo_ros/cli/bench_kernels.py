@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import BackendError, ParameterError
 
@@ -33,8 +32,7 @@ _COLUMNS = ("size", "kernel", "least MB", "kernel us", "PyTorch us", "floor us",
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
     parser = subparsers.add_parser("kernels", help="the CUDA kernels against PyTorch and the memory's speed")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    add_figure_files(parser)
     parser.add_argument(
         "--sizes", nargs="+", default=["480x640", "576x960"], metavar="HxW", help="image sizes, rows x columns, px"
     )
@@ -60,10 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     facts = {**machine(), "copy": f"{speed / 1e9:.0f} GB/s", "precision": args.precision}
     print(table(rows))
-    if args.json is not None:
-        args.json.write_text(json.dumps(as_dict(rows, facts), indent=1) + "\n", encoding="utf-8")
-    if args.report is not None:
-        args.report.write_text(markdown.page(_METHOD, facts, table(rows)), encoding="utf-8")
+    write_figures(args, as_dict(rows, facts), markdown.page(_METHOD, facts, table(rows)))
     return 0
 
 

@@ -6,7 +6,6 @@ With ``--device cuda`` the GPU is measured instead (`bench_network_cuda`).
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
 from ffstereo_ros.cli import bench_network_cuda
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.cli.bench_images import scene_images
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import ParameterError
@@ -65,8 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="cuda measures 480x640 and 576x960 px with 4 and 8 iterations; --size, --iterations, --threads and --runs "
         "are the CPU's (default: %(default)s)",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    add_figure_files(parser)
     parser.add_argument("--size", default="480x640", metavar="HxW", help="image size, rows x columns, px")
     parser.add_argument(
         "--iterations", type=int, default=8, metavar="N", help="of the refinement, where the weights allow as many"
@@ -114,11 +113,8 @@ def _write(args: argparse.Namespace, measured: Sequence[Measured], text: str) ->
     precision = ", ".join(sorted({each.precision for each in measured}))
     facts = {**machine(), "threads": str(args.threads), "precision": precision}
     facts |= {"size": args.size, "max_disparity": f"{args.max_disparity} px", "runs": str(args.runs)}
-    if args.json is not None:
-        result = {"machine": facts, "networks": [as_dict(each) for each in measured]}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if args.report is not None:
-        args.report.write_text(markdown.page(_METHOD, facts, text), encoding="utf-8")
+    figures = {"machine": facts, "networks": [as_dict(each) for each in measured]}
+    write_figures(args, figures, markdown.page(_METHOD, facts, text))
 
 
 def _measure(weights: str, args: argparse.Namespace) -> Measured:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
+from ffstereo_ros.cli.bench_files import write_figures
 from ffstereo_ros.cli.bench_images import scene_images
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.params import BY_NAME
@@ -62,11 +62,8 @@ def run(args: argparse.Namespace) -> int:
     facts = {**machine(), "precision": args.precision, "max_disparity": f"{args.max_disparity} px"}
     tables = f"{table(rows)}\n\n{stage_table(rows)}"
     print(tables)
-    if args.json is not None:
-        measured = [{**asdict(case), **asdict(row)} for case, row in rows]
-        args.json.write_text(json.dumps({"machine": facts, "network": measured}, indent=1) + "\n", encoding="utf-8")
-    if args.report is not None:
-        args.report.write_text(markdown.page(_METHOD, facts, tables), encoding="utf-8")
+    figures = {"machine": facts, "network": [{**asdict(case), **asdict(row)} for case, row in rows]}
+    write_figures(args, figures, markdown.page(_METHOD, facts, tables))
     return 0
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.errors import MissingDependencyError, ParameterError
 from ffstereo_ros.machine import machine
 
@@ -31,8 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "that from the stamp to there and to the last output's arrival; the node's processor time. Let nothing else "
         "run meanwhile.",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    add_figure_files(parser)
     parser.add_argument("--sizes", nargs="+", default=["640x480", "1280x720"], metavar="WxH", help="image sizes, px")
     parser.add_argument("--rates", nargs="+", type=float, default=[10.0, 30.0], metavar="HZ", help="pairs a second")
     parser.add_argument(
@@ -68,11 +67,8 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory(prefix="ffstereo_bench_") as logs:
             outcomes.append(measure(case, Path(logs)))
     print(table(outcomes))
-    if args.json is not None:
-        result = {"environment": described, "cases": [outcome.as_dict() for outcome in outcomes]}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if args.report is not None:
-        args.report.write_text(report(outcomes, described), encoding="utf-8")
+    figures = {"environment": described, "cases": [outcome.as_dict() for outcome in outcomes]}
+    write_figures(args, figures, report(outcomes, described))
     return 0
 
 

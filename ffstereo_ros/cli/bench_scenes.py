@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffstereo_ros import markdown
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import ParameterError
 
 if TYPE_CHECKING:
-    from ffstereo_ros.training.scenes.measure import Stage
+    from ffstereo_ros.training.measure import Stage
 
 _METHOD = """\
 # Generated scenes
@@ -37,8 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--size", default="256x512", metavar="HxW", help="rows x columns, px (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="scenes (default: %(default)s)")
     parser.add_argument("--batches", type=int, default=8, metavar="N", help="default: %(default)s")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    add_figure_files(parser)
     return parser
 
 
@@ -57,20 +55,18 @@ def run(args: argparse.Namespace) -> int:
     require_torch()
     from ffstereo_ros.backends.torch_device import choose_placement
     from ffstereo_ros.machine import machine
-    from ffstereo_ros.training.scenes.measure import measure_scenes
+    from ffstereo_ros.training.measure import measure_scenes
 
     device = choose_placement(args.device, "fp32").device
     stages = measure_scenes(device, height, width, args.batch, args.batches)
     rate = pairs_per_second(stages, on_gpu=device.type == "cuda")
     told = f"{table(stages)}\n\n{rate:.0f} pairs a second at {args.size} px\n"
     print(told)
-    if args.json is not None:
-        figures = {"machine": machine(), "size": args.size, "stages": list(map(asdict, stages)), "pairs_per_s": rate}
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    if args.report is not None:
-        options = f" --device {device.type} --size {args.size}"
-        method = _METHOD.format(command=f"ffstereo bench scenes{options}", batch=args.batch, batches=args.batches)
-        args.report.write_text(markdown.page(method, machine(), told), encoding="utf-8")
+    facts = machine()
+    figures = {"machine": facts, "size": args.size, "stages": list(map(asdict, stages)), "pairs_per_s": rate}
+    command = f"ffstereo bench scenes --device {device.type} --size {args.size}"
+    method = _METHOD.format(command=command, batch=args.batch, batches=args.batches)
+    write_figures(args, figures, markdown.page(method, facts, told))
     return 0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.cli.bench_node import PACKAGES, parse_size
 from ffstereo_ros.errors import MissingDependencyError, ParameterError
 from ffstereo_ros.machine import machine
@@ -28,8 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--size", default="640x480", metavar="WxH", help="image size, px (default %(default)s)")
     parser.add_argument("--rate", type=float, default=30.0, metavar="HZ", help="pairs a second (default %(default)g)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures go as Markdown, with the method")
+    add_figure_files(parser)
     return parser
 
 
@@ -54,10 +53,5 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="ffstereo_soak_") as logs:
         outcome = run_soak(Soak(args.minutes, width, height, args.rate), Path(logs))
     print(table(outcome))
-    if args.json is not None:
-        args.json.write_text(
-            json.dumps({"environment": described, **outcome.as_dict()}, indent=1) + "\n", encoding="utf-8"
-        )
-    if args.report is not None:
-        args.report.write_text(report(outcome, described), encoding="utf-8")
+    write_figures(args, {"environment": described, **outcome.as_dict()}, report(outcome, described))
     return 1 if outcome.faults else 0

@@ -12,8 +12,8 @@ from ffstereo_ros.cli.main import main
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
+from ffstereo_ros.training.measure import Stage  # noqa: E402
 from ffstereo_ros.training.scenes import silhouettes, textures  # noqa: E402
-from ffstereo_ros.training.scenes.measure import Stage  # noqa: E402
 
 
 def test_figures_of_every_stage(
