@@ -1,11 +1,18 @@
-"""Which size each batch of a run has."""
+"""Which seeds and which size each batch of a run has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ffstereo_ros.training.scenes.draw import Draw
-from ffstereo_ros.training.settings import CropPlan
+from ffstereo_ros.training.settings import MAX_BATCH, CropPlan
+
+_SEEDS_PER_BATCH = MAX_BATCH + 1  # set aside for each batch: its own, and one for each of its pairs
+
+
+def batch_seed(seed: int, number: int) -> int:
+    """The seed of batch ``number`` of a stream; those of its pairs are the next ones."""
+    return (seed * 1_000_003 + number) * _SEEDS_PER_BATCH
 
 
 @dataclass(frozen=True)
@@ -21,4 +28,4 @@ class CropSequence:
 
     def plan(self, number: int) -> CropPlan:
         """What batch ``number`` is cut to."""
-        return Draw(self.seed * 1_000_003 + number).choice(self.crops, [crop.weight for crop in self.crops])
+        return Draw(batch_seed(self.seed, number)).choice(self.crops, [crop.weight for crop in self.crops])

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset
 
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.scenes import SceneData
-from ffstereo_ros.training.crop_sequence import CropSequence
-from ffstereo_ros.training.generated import Batch
+from ffstereo_ros.training.crop_sequence import CropSequence, batch_seed
+from ffstereo_ros.training.generated import Batch, batch_numbers
 from ffstereo_ros.training.scenes.camera import draw_cameras
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.settings import CropPlan
@@ -34,17 +34,12 @@ class FolderBatches(IterableDataset[Batch]):
         self._seed, self._crops, self._first = seed, crops, first
 
     def __iter__(self) -> Iterator[Batch]:
-        torch.set_num_threads(1)
-        worker = get_worker_info()
-        place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        number = self._first + place
-        while True:
-            draw = Draw(self._seed * 1_000_003 + number)
+        for number in batch_numbers(self._first):
+            draw = Draw(batch_seed(self._seed, number) + 1)
             plan = self._crops.plan(number)
             parts = [cut_pair(draw, draw.choice(self._scenes).load(), plan) for _ in range(plan.batch)]
             left, right, truth = (torch.stack(tensors) for tensors in zip(*parts))
             yield Batch(left, right, truth, plan.max_disparity)
-            number += count
 
 
 def cut_pair(draw: Draw, data: SceneData, plan: CropPlan) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,18 +13,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.errors import FFStereoError
-from ffstereo_ros.training.crop_sequence import CropSequence
+from ffstereo_ros.training.crop_sequence import CropSequence, batch_seed
 from ffstereo_ros.training.scene_painting.banks import all_banks
 from ffstereo_ros.training.scene_painting.op import paint
 from ffstereo_ros.training.scene_painting.table import SceneTable, pack
 from ffstereo_ros.training.scenes.render import render
 from ffstereo_ros.training.scenes.sampler import ScenePair, photographed
 from ffstereo_ros.training.scenes.scene import Scene, Shooting, draw_scene
-from ffstereo_ros.training.settings import MAX_BATCH
 
 HELD_OUT_SEED = 1 << 40  # seeds from here on are never trained on
 _MARGIN = 8.0  # px between the nearest thing and the end of the volume
-_SCENES_PER_BATCH = MAX_BATCH + 1  # seeds set aside for each batch: one for each scene, the first unused
 _DELAY = 8  # batches between a scene and its mirror image
 _T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class SceneSequence:
 
     def draw(self, number: int) -> tuple[list[tuple[Scene, Shooting | None]], int]:
         """The scenes of batch ``number``, and the depth of volume they need, px."""
-        start = (self.seed * 1_000_003 + number) * _SCENES_PER_BATCH + 1
+        start = batch_seed(self.seed, number) + 1
         plan = self.crops.plan(number)
         limit = plan.max_disparity - _MARGIN
         seeds = range(start, start + plan.batch)
@@ -91,7 +90,7 @@ class GeneratedBatches(IterableDataset[Batch]):
         self._scenes, self._first = scenes, first
 
     def __iter__(self) -> Iterator[Batch]:
-        drawn = (self._scenes.draw(number) for number in _numbers(self._first))
+        drawn = (self._scenes.draw(number) for number in batch_numbers(self._first // 2))
         yield from twice(
             PaintedBatch([photographed(render(scene), shooting) for scene, shooting in scenes], depth)
             for scenes, depth in drawn
@@ -105,21 +104,18 @@ class DrawnBatches(IterableDataset[DrawnBatch]):
         self._scenes, self._first = scenes, first
 
     def __iter__(self) -> Iterator[DrawnBatch]:
-        for number in _numbers(self._first):
+        for number in batch_numbers(self._first // 2):
             scenes, depth = self._scenes.draw(number)
             yield DrawnBatch(pack([scene for scene, _ in scenes]), [shooting for _, shooting in scenes], depth)
 
 
-def _numbers(first: int) -> Iterator[int]:
-    """Those of the scene batches that fall to this worker, from the one on that step ``first`` needs."""
+def batch_numbers(first: int) -> Iterator[int]:
+    """The numbers from ``first`` on that fall to this worker; all of them where there are no workers."""
     worker = get_worker_info()
     place, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
     if worker is not None:
         torch.set_num_threads(1)  # the cores are for those who train
-    number = first // 2 + place
-    while True:
-        yield number
-        number += count
+    return itertools.count(first + place, count)
 
 
 def twice(batches: Iterable[PaintedBatch]) -> Iterator[Batch]:
