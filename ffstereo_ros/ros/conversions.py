@@ -127,7 +127,7 @@ def _require_rows(message: Image, side: str, row_bytes: int) -> None:
 
 
 def _through_cv_bridge(message: Image, side: str) -> Uint8Image:
-    what = f"{side} image has encoding '{message.encoding}'"
+    what = f"{side} image has encoding {message.encoding!r}"  # in one line whatever it holds
     advice = "publish mono8, rgb8, bgr8, rgba8, bgra8 or mono16"
     try:
         from cv_bridge import CvBridge

@@ -88,6 +88,7 @@ def test_other_encodings_go_through_cv_bridge() -> None:
     ("message", "line"),
     [
         (image(GREY, "no_such"), "left image has encoding 'no_such'"),
+        (image(GREY, "\n"), r"left image has encoding '\n'"),
         (image(GREY.astype(np.float32), "32FC1"), "left image has encoding '32FC1'"),
         (image(RGB, "rgb8", height=6), "has 105 bytes of data but needs 126: it is truncated"),
         (image(RGB, "rgb8", step=20), "step = 20 bytes but a row has 21"),
