@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros import markdown
+from ffstereo_ros.cli.bench_files import add_figure_files, write_figures
 from ffstereo_ros.cli.evaluate_bag import node_decoders
 from ffstereo_ros.cli.matching import add_matching_arguments, settings_of
 from ffstereo_ros.core.matcher import StereoMatcher
@@ -28,20 +28,29 @@ from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.metrics import Figures, mean_figures
 from ffstereo_ros.evaluation.steady_camera import SETTLING, WarmFigures, measure_scene
 from ffstereo_ros.factory import MatcherSettings, create_matcher
+from ffstereo_ros.machine import machine
 
 Float32Array = NDArray[np.float32]
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
-_METHOD = """\
+_BEGINNING = """\
 # A start from the last frame
 
 `{command}` writes this page.
 
+"Cold" matches each frame from nothing, "warm" starts the refinement from the last frame's answer, as the parameter
+`warm_start` does.
+
+"""
+_ON_SCENES = """\
 A camera stands still before each scene: {frames} frames that differ in sensor noise alone (Gaussian, {noise:g} grey
-levels of 255, drawn anew for each pixel and frame). "Cold" matches each frame from nothing, "warm" starts the
-refinement from the last frame's answer, as the parameter `warm_start` does. Judged are the frames after the first
-{settling}, over every truth pixel, unknown counted as bad; means weigh every scene the same. Times are those of whole
-matches, cold and warm in turn.
+levels of 255, drawn anew for each pixel and frame). Judged are the frames after the first {settling}, over every truth
+pixel, unknown counted as bad; means weigh every scene the same. Times are those of whole matches, cold and warm in
+turn.
+"""
+_ON_RECORDING = """\
+The first {frames} stereo pairs of the recording. There is no truth: each answer's distance from a cold one of
+{iterations} iterations, over the frames after the first {settling}.
 """
 
 
@@ -67,6 +76,16 @@ class TruthRow:
     errors: Figures
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """Figures, the same as a Markdown table, how they were measured, and what answered."""
+
+    rows: Sequence[TruthRow] | Sequence[ReferenceRow]
+    table: str
+    method: str
+    backend: str
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
     parser = subparsers.add_parser(
@@ -84,8 +103,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--noise", type=float, default=4.0, metavar="LEVELS", help="of each scene's frames (default: %(default)s)"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the figures on scenes go as Markdown")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    add_figure_files(parser)
     add_matching_arguments(parser)
     return parser
 
@@ -96,13 +114,16 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FFStereoError: nothing to measure on, or a backend that has no iterations.
     """
-    rows = _on_recording(args) if is_bag(args.source) else _on_scenes(args)
-    if args.json is not None:
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    outcome = _on_recording(args) if is_bag(args.source) else _on_scenes(args)
+    print(outcome.table)
+    command = shlex.join(["ffstereo", *sys.argv[1:]])
+    method = _BEGINNING.format(command=command) + outcome.method
+    page = markdown.page(method, {**machine(), "backend": outcome.backend}, outcome.table)
+    write_figures(args, [asdict(row) for row in outcome.rows], page)
     return 0
 
 
-def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
+def _on_scenes(args: argparse.Namespace) -> _Outcome:
     scenes, settings = find_scenes(args.source), settings_of(args)
     rows: list[TruthRow] = []
     for count in args.tried:
@@ -114,11 +135,8 @@ def _on_scenes(args: argparse.Namespace) -> Sequence[TruthRow]:
         if not figures.cold:
             raise FFStereoError(f"{args.source}: none of the {len(scenes)} scenes has truth: errors need it")
         rows += _truth_rows(count, figures)
-    text = _table(rows)
-    print(text)
-    if args.report is not None:
-        args.report.write_text(_page(args, backend, text), encoding="utf-8")
-    return rows
+    method = _ON_SCENES.format(frames=args.frames, noise=args.noise, settling=SETTLING)
+    return _Outcome(rows, _truth_table(rows), method, backend)
 
 
 def _truth_rows(iterations: int, figures: WarmFigures) -> list[TruthRow]:
@@ -132,7 +150,7 @@ def _truth_rows(iterations: int, figures: WarmFigures) -> list[TruthRow]:
     ]
 
 
-def _table(rows: Sequence[TruthRow]) -> str:
+def _truth_table(rows: Sequence[TruthRow]) -> str:
     columns = ("iterations", "start", "scenes", "bad1 [%]", "bad2 [%]", "D1 [%]", "EPE [px]", "match [ms]")
     cells = (
         (
@@ -145,42 +163,44 @@ def _table(rows: Sequence[TruthRow]) -> str:
     return markdown.table(columns, cells)
 
 
-def _page(args: argparse.Namespace, backend: str, text: str) -> str:
-    from ffstereo_ros.machine import machine
-
-    command = shlex.join(["ffstereo", *sys.argv[1:]])
-    method = _METHOD.format(command=command, frames=args.frames, noise=args.noise, settling=SETTLING)
-    return markdown.page(method, {**machine(), "backend": backend}, text)
-
-
-def _on_recording(args: argparse.Namespace) -> Sequence[ReferenceRow]:
+def _on_recording(args: argparse.Namespace) -> _Outcome:
     with Bag(args.source) as bag:
         stream = FrameStream(bag, find_topics(bag.types), node_decoders())
         pairs = [(frame.left, frame.right) for frame in islice(stream, args.limit)]
     if len(pairs) <= SETTLING:
         raise FFStereoError(f"{args.source}: {len(pairs)} stereo pairs: more than {SETTLING} are needed")
     settings = settings_of(args)
-    references = _answers(settings, pairs, warm=False)
+    references, backend = _answers(settings, pairs, warm=False)
     rows = [_reference_row(replace(settings, iterations=count), pairs, references) for count in args.tried]
-    for row in rows:
-        print(
-            f"{row.iterations} iterations: cold {row.cold_mean:.3f} px ({row.cold_above_1px:.1f} % above 1 px), "
-            f"warm {row.warm_mean:.3f} px ({row.warm_above_1px:.1f} %)"
+    method = _ON_RECORDING.format(frames=len(pairs), iterations=settings.iterations, settling=SETTLING)
+    return _Outcome(rows, _reference_table(rows), method, backend)
+
+
+def _reference_table(rows: Sequence[ReferenceRow]) -> str:
+    columns = ("iterations", "cold, mean [px]", "cold, above 1 px [%]", "warm, mean [px]", "warm, above 1 px [%]")
+    cells = (
+        (
+            str(row.iterations),
+            *(f"{row.cold_mean:.3f}", f"{row.cold_above_1px:.1f}"),
+            *(f"{row.warm_mean:.3f}", f"{row.warm_above_1px:.1f}"),
         )
-    return rows
+        for row in rows
+    )
+    return markdown.table(columns, cells)
 
 
 def _reference_row(
     settings: MatcherSettings, pairs: Sequence[Pair], references: Sequence[Float32Array]
 ) -> ReferenceRow:
-    cold = _differences(_answers(settings, pairs, warm=False), references)
-    warm = _differences(_answers(settings, pairs, warm=True), references)
+    cold = _differences(_answers(settings, pairs, warm=False)[0], references)
+    warm = _differences(_answers(settings, pairs, warm=True)[0], references)
     return ReferenceRow(settings.iterations, *cold, *warm)
 
 
-def _answers(settings: MatcherSettings, pairs: Iterable[Pair], *, warm: bool) -> list[Float32Array]:
+def _answers(settings: MatcherSettings, pairs: Iterable[Pair], *, warm: bool) -> tuple[list[Float32Array], str]:
+    """A disparity for each pair, and what answered."""
     with _matcher(settings) as matcher:
-        return list(_match(matcher, pairs, WarmStart() if warm else None))
+        return list(_match(matcher, pairs, WarmStart() if warm else None)), matcher.describe()
 
 
 @contextmanager

@@ -22,12 +22,14 @@ def test_the_reference_is_at_no_distance_from_itself(shared: Path, tmp_path: Pat
     from ffstereo_ros.network.presets import mini_config
 
     torch.manual_seed(0)
-    config, weights, file = mini_config(), tmp_path / "net.safetensors", tmp_path / "rows.json"
+    config, weights = mini_config(), tmp_path / "net.safetensors"
+    page, file = tmp_path / "page.md", tmp_path / "rows.json"
     tensors = dict(FastFoundationStereo(config).state_dict())
     save_weights(weights, LoadedWeights(config, tensors, WeightsMetadata("net", "test")))
     options = ["--backend", "torch", "--weights", str(weights), "--iterations", "2", "--scale", "0.125"]
     command = ["bench", "warm-start", str(shared / BAG), "--try", "1", "2", "--limit", "7", "--json", str(file)]
-    assert main([*command, *options]) == 0
+    assert main([*command, "--report", str(page), *options]) == 0
+    assert "| 2 | 0.000 | 0.0 |" in page.read_text(encoding="utf-8")
     one, two = json.loads(file.read_text(encoding="utf-8"))
     assert (one["iterations"], two["iterations"]) == (1, 2)
     assert two["cold_mean"] == two["cold_above_1px"] == 0

@@ -66,5 +66,4 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def report(outcomes: Sequence[Outcome], machine: dict[str, str]) -> str:
     """Method, machine and table as Markdown."""
-    facts = {name.replace("_", " "): value for name, value in machine.items()}
-    return markdown.page(_METHOD, facts, table(outcomes))
+    return markdown.page(_METHOD, machine, table(outcomes))

@@ -51,8 +51,7 @@ def table(outcome: SoakOutcome) -> str:
 
 def report(outcome: SoakOutcome, machine: Mapping[str, str]) -> str:
     """Method, machine and table as Markdown."""
-    facts = {name.replace("_", " "): value for name, value in machine.items()}
-    return markdown.page(_METHOD, facts, table(outcome))
+    return markdown.page(_METHOD, machine, table(outcome))
 
 
 def _counts(counts: Mapping[str, int]) -> str:
