@@ -28,6 +28,10 @@ class BackendError(FFStereoError):
     """A backend cannot run here, or failed while running."""
 
 
+class OutOfMemoryError(BackendError):
+    """The GPU has less free memory than a frame takes."""
+
+
 class EngineError(BackendError):
     """A TensorRT engine is there and cannot be trusted or used; whoever takes another backend instead says so."""
 

@@ -102,15 +102,14 @@ class CudaBackend:
 
         The answer stays on the device: what is made of it there may fail as the network may.
         ``initial_disparity`` ``[h, w]`` model px replaces the volume's estimate as the start; unknown pixels of it
-        (NaN) start at 0.
+        (NaN) start from it all the same.
 
         Raises:
             BackendError: out of memory, or another failure of the device.
         """
-        start = None if initial_disparity is None else np.nan_to_num(initial_disparity)
         shape = left.shape[:2]
         with self._explained(shape):
-            maps = self._frames.run(left, right, start)
+            maps = self._frames.run(left, right, initial_disparity)
         return DeviceAnswer(maps, Workplace(self._tables, partial(self._explained, shape, self._frames.stage)))
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ffstereo_ros.backends.device_result import Stage
 from ffstereo_ros.backends.pytorch import Forward
+from ffstereo_ros.errors import OutOfMemoryError
 
 Uint8Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -73,7 +74,7 @@ class FrameCache:
         """The frame of this size, recorded at the first call.
 
         Raises:
-            torch.cuda.OutOfMemoryError: it does not fit, alone in memory.
+            torch.cuda.OutOfMemoryError, OutOfMemoryError: it does not fit, alone in memory.
         """
         key = (shape, with_start)
         if key not in self._frames:
@@ -91,7 +92,7 @@ class FrameCache:
     def _new(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
         try:
             return self._make(shape, with_start)
-        except torch.cuda.OutOfMemoryError:
+        except (torch.cuda.OutOfMemoryError, OutOfMemoryError):
             if not self._frames:
                 raise
         self.clear()
@@ -121,15 +122,16 @@ class CudaFrames:
         """uint8 ``[H, W, 3]`` images and a start ``[H, W]`` px -> the network's maps ``[N, H, W]``, new on the device.
 
         Raises:
-            torch.cuda.OutOfMemoryError: this size does not fit.
+            torch.cuda.OutOfMemoryError, OutOfMemoryError: this size does not fit.
             BackendError: the driver, NVRTC or the GPU cannot run our kernels.
         """
         with self.stage():
             return self._cache.get((left.shape[0], left.shape[1]), start is not None).enqueue(left, right, start)
 
     def close(self) -> None:
-        """Frees the graphs."""
+        """Frees the graphs, and the network they came from."""
         self._cache.clear()
+        del self._cache  # it makes frames by way of this object and would hold itself until the next collection
 
     def _record(self, enqueue: Callable[[], None]) -> Callable[[], None]:
         # One pool for all sizes: their graphs never run at once, and each answer is copied before the next.

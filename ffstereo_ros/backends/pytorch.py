@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ffstereo_ros.backends.confidence import matching_confidence
+from ffstereo_ros.backends.confidence import hierarchical_confidence, matching_confidence
 from ffstereo_ros.backends.freed_memory import keep_freed_memory
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.matcher import BackendAnswer
 from ffstereo_ros.errors import BackendError
-from ffstereo_ros.network.hierarchical import hierarchical_start
+from ffstereo_ros.network.hierarchical import coarse_match, start_from
 from ffstereo_ros.network.inference import prepare_for_cpu
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo, check_settings
 
@@ -93,12 +93,12 @@ class TorchBackend:
         """Matches two uint8 ``[h, w, 3]`` images, both sides multiples of 32.
 
         ``initial_disparity`` ``[h, w]`` model px replaces the volume's estimate as the start; unknown pixels of it
-        (NaN) start at 0.
+        (NaN) start from it all the same.
 
         Raises:
             BackendError: out of memory, or another failure of the device.
         """
-        start = None if initial_disparity is None else torch.from_numpy(np.nan_to_num(initial_disparity))[None, None]
+        start = None if initial_disparity is None else torch.from_numpy(initial_disparity)[None, None]
         try:
             disparity, confidence = self._forward(torch.from_numpy(np.stack((left, right))), start)
         except RuntimeError as error:
@@ -123,10 +123,16 @@ def network_forward(model: FastFoundationStereo, settings: NetworkSettings) -> F
     def forward(pair: Tensor, start: Tensor | None) -> Tensor:
         left, right = pair.permute(0, 3, 1, 2).float().split(1)
         initial = None if start is None else F.avg_pool2d(start, 4) / 4
-        if initial is None and settings.hierarchical:
-            initial = hierarchical_start(model, left, right, settings.iterations, settings.max_disparity)
+        coarse = None
+        if settings.hierarchical:
+            coarse = coarse_match(model, left, right, settings.iterations, settings.max_disparity)
+            own = start_from(coarse)
+            initial = own if initial is None else torch.where(initial.isnan(), own, initial)
         output = model(left, right, settings.iterations, settings.max_disparity, initial)
-        confidence = matching_confidence(output.logits, output.disparity)
+        if coarse is None:
+            confidence = matching_confidence(output.logits, output.disparity)
+        else:
+            confidence = hierarchical_confidence(output, coarse)
         return torch.cat((output.disparity, confidence))[:, 0]
 
     return forward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +15,15 @@ Uint8Image = NDArray[np.uint8]
 # Above this share of the image in motion the last answer belongs to another view.
 _MAX_MOVING = 0.1
 
+# Around what moved, px: what has no texture of its own shows motion at its edges alone.
+_MARGIN = 8
+
 
 class WarmStart:
     """Matches frame after frame of one camera, each from the last where little moved.
+
+    What moved starts from its own matching: refinement looks 16 to 32 px far and would take many frames to bring what
+    has just come near from the disparity of what it hides.
 
     It pays only for networks whose refinement comes to rest: one that moves on with every iteration moves away with
     every frame.
@@ -43,5 +50,8 @@ class WarmStart:
         last, self._grey = self._grey, grey
         if last is None or self._disparity is None or last.shape != grey.shape:
             return None
-        moving = 1.0 - float(stands_still(grey, last).mean())
-        return self._disparity if moving <= _MAX_MOVING else None
+        moved = ~stands_still(grey, last)
+        if moved.mean() > _MAX_MOVING:
+            return None
+        around = cv2.dilate(moved.astype(np.uint8), np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
+        return np.where(around, np.float32(np.nan), self._disparity)

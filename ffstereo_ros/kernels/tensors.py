@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ffstereo_ros.errors import BackendError, ParameterError
+from ffstereo_ros.errors import OutOfMemoryError, ParameterError
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 VECTOR_BYTES = 16
@@ -61,14 +61,14 @@ def allocate(what: str, shape: tuple[int, ...], dtype: torch.dtype, device: torc
     """An uninitialised tensor.
 
     Raises:
-        BackendError: the GPU has not that much free memory.
+        OutOfMemoryError: the GPU has not that much free memory.
     """
     try:
         return torch.empty(shape, dtype=dtype, device=device)
     except torch.cuda.OutOfMemoryError as error:
         needed = torch.Size(shape).numel() * dtype.itemsize / 2**20
         free = torch.cuda.mem_get_info(device)[0] / 2**20
-        raise BackendError(
+        raise OutOfMemoryError(
             f"{what} {list(shape)} takes {needed:.0f} MiB and the GPU has {free:.0f} MiB free: a volume with "
             f"{free / needed:.0%} of its entries fits; lower max_disparity or scale"
         ) from error

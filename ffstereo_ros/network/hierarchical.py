@@ -23,6 +23,20 @@ class Margins(NamedTuple):
     bottom: int
 
 
+class CoarseMatch(NamedTuple):
+    """A match of the images at half size.
+
+    Attributes:
+        disparity: [B, 1, H, W] on the full images, in their px.
+        logits: matching logits [B, D, h, w] at a quarter of the half-size images with their margins.
+        margins: of the half-size images, in their px.
+    """
+
+    disparity: Tensor
+    logits: Tensor
+    margins: Margins
+
+
 def margins_for(height: int, width: int) -> Margins:
     """What brings a size to the next multiple of 32; the odd pixel goes right and below."""
     p, q = -width % SIZE_MULTIPLE, -height % SIZE_MULTIPLE
@@ -59,24 +73,25 @@ def match_hierarchical(
     model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int = 8, max_disparity: int = 192
 ) -> Tensor:
     """Match at half size, then refine that at full size: reaches disparities up to twice ``max_disparity``."""
-    start = coarse_disparity(model, left, right, iterations, max_disparity)
-    return match_padded(model, left, right, iterations, max_disparity, start)
+    coarse = coarse_match(model, left, right, iterations, max_disparity)
+    return match_padded(model, left, right, iterations, max_disparity, coarse.disparity)
 
 
-def hierarchical_start(
+def coarse_match(
     model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int, max_disparity: int
-) -> Tensor:
-    """The half-size answer as a start [B, 1, H/4, W/4] in quarter px, for images whose sides are multiples of 32."""
-    return _quarter(coarse_disparity(model, left, right, iterations, max_disparity), Margins(0, 0, 0, 0))
-
-
-def coarse_disparity(
-    model: FastFoundationStereo, left: Tensor, right: Tensor, iterations: int, max_disparity: int
-) -> Tensor:
-    """Match at half size; the answer [B, 1, H, W] is on the full image, in its px."""
+) -> CoarseMatch:
+    """Match at half size."""
     small = [F.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False) for image in (left, right)]
-    coarse = match_padded(model, small[0], small[1], iterations, max_disparity)
-    return 2 * F.interpolate(coarse, size=left.shape[-2:], mode="bilinear", align_corners=True)
+    margins = margins_for(small[0].shape[2], small[0].shape[3])
+    output = model(*(pad(image, margins) for image in small), iterations, max_disparity)
+    answer = unpad(output.disparity, margins).clamp(min=0)
+    disparity = 2 * F.interpolate(answer, size=left.shape[-2:], mode="bilinear", align_corners=True)
+    return CoarseMatch(disparity, output.logits, margins)
+
+
+def start_from(coarse: CoarseMatch) -> Tensor:
+    """The half-size answer as a start [B, 1, H/4, W/4] in quarter px, for images whose sides are multiples of 32."""
+    return _quarter(coarse.disparity, Margins(0, 0, 0, 0))
 
 
 def _quarter(start: Tensor, margins: Margins) -> Tensor:

@@ -86,13 +86,16 @@ class FastFoundationStereo(nn.Module):
         """Match a batch of rectified pairs.
 
         ``left``, ``right`` [B, 3, H, W] RGB in 0..255; H, W and ``max_disparity`` (px) are multiples of 32.
-        ``initial_disparity`` [B, 1, H/4, W/4] in quarter px replaces the volume's own estimate as the start.
+        ``initial_disparity`` [B, 1, H/4, W/4] in quarter px replaces the volume's own estimate as the start, except
+        where it is NaN.
         Raises `ImageError` or `ParameterError` for anything else.
         """
         self._check(left, right, iterations, max_disparity, initial_disparity)
         left_maps, right_x4, stem = self.encode(left, right)
         volume, logits = self.match(left_maps, right_x4, max_disparity)
-        initial = self.start(logits) if initial_disparity is None else initial_disparity.float()
+        initial = self.start(logits)
+        if initial_disparity is not None:
+            initial = torch.where(initial_disparity.isnan(), initial, initial_disparity.float())
         context = self.context(left_maps.x4)
         lookup = self.make_lookup(volume, left_maps.x4, right_x4)
         results = self.refine(context, lookup, initial, stem, iterations)

@@ -19,7 +19,7 @@ from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.matcher import StereoMatcher
-from ffstereo_ros.errors import BackendError
+from ffstereo_ros.errors import BackendError, OutOfMemoryError
 from ffstereo_ros.export.self_test_pairs import room_pair
 from ffstereo_ros.network.inference import prepare_for_inference
 from ffstereo_ros.network.inference.kernel_network import KernelNetwork, with_kernels
@@ -222,12 +222,14 @@ def test_the_sizes_used_last_are_kept():
     assert made[-1] == sizes[1]
 
 
-def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone():
+@pytest.mark.parametrize("full", [torch.cuda.OutOfMemoryError, OutOfMemoryError])
+def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone(full):
+    """PyTorch's own allocations say it with one error, those of our kernels with the other."""
     room, freed = [2], []
 
     def make(shape, with_start):
         if room[0] == 0:
-            raise torch.cuda.OutOfMemoryError("full")
+            raise full("full")
         room[0] -= 1
         return object()
 
@@ -240,5 +242,5 @@ def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone():
         cache.get((32, width), False)
     assert freed == [True]
     room[0], cache = 0, FrameCache(make, lambda: None)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(full):
         cache.get((32, 32), False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -83,19 +84,37 @@ def test_starts_from_a_given_disparity(scale: float, settings: MatcherSettings, 
         assert np.median(answer) == pytest.approx(start, abs=1.0 / scale)
 
 
-def test_unknown_pixels_of_a_start_begin_at_zero(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:
-    given = np.full((HEIGHT, WIDTH), 20, np.float32)
-    given[:, 75:] = 0
-    known = matcher.match(*pair, initial_disparity=given).raw_disparity
-    given[:, 75:] = np.nan
-    unknown = matcher.match(*pair, initial_disparity=given).raw_disparity
-    assert np.array_equal(known[:, 85:], unknown[:, 85:])
-    assert np.isfinite(unknown).all()
+@pytest.mark.parametrize("hierarchical", [False, True])
+def test_unknown_pixels_of_a_start_begin_as_without_one(
+    hierarchical: bool, settings: MatcherSettings, pair: tuple[Image, Image]
+) -> None:
+    matcher = create_matcher(replace(settings, hierarchical=hierarchical)).matcher
+    given = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    alone = matcher.match(*pair).raw_disparity
+    assert np.array_equal(matcher.match(*pair, initial_disparity=given).raw_disparity, alone)
+    given[:, :75] = 20
+    answer = matcher.match(*pair, initial_disparity=given).raw_disparity
+    assert np.isfinite(answer).all()
+    assert np.median(np.abs(answer - alone)[:, 100:]) < 0.5 < np.median(np.abs(answer - alone)[:, :60])
 
 
 def test_a_start_of_another_size_is_refused(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:
     with pytest.raises(FFStereoError, match=r"initial disparity is \[10, 10\]"):
         matcher.match(*pair, initial_disparity=np.zeros((10, 10), np.float32))
+
+
+@pytest.mark.parametrize("shift", [40, 90])
+def test_hierarchical_is_as_sure_beyond_the_fine_range_as_within(shift: int) -> None:
+    """With the shipped network, whose fine pass reaches 60 px here and whose coarse one 120."""
+    matcher = create_matcher(
+        MatcherSettings("torch", device="cpu", precision="fp32", max_disparity=64, hierarchical=True, scale=1.0)
+    ).matcher
+    noise = np.random.default_rng(3).integers(0, 256, (24, 48, 3), dtype=np.uint8)
+    wide = cv2.resize(noise, (384 + shift, 192), interpolation=cv2.INTER_CUBIC)
+    answer = matcher.match(wide[:, :384].copy(), wide[:, shift:].copy())
+    seen = (slice(20, -20), slice(shift + 20, -20))
+    assert np.abs(answer.disparity[seen] - shift).mean() < 1
+    assert np.median(answer.confidence[seen]) > 0.8
 
 
 def test_hierarchical_doubles_the_range(settings: MatcherSettings, pair: tuple[Image, Image]) -> None:

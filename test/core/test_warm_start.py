@@ -36,6 +36,22 @@ def test_motion_starts_anew(columns: int, anew: bool) -> None:
     assert (backend.starts[-1] is None) is anew
 
 
+def test_what_moved_and_its_surroundings_start_anew() -> None:
+    """Eight px around it: an obstacle's blank inside may look like what was there before."""
+    backend, start = HalvingBackend(1), WarmStart()
+    image = np.full((120, 160, 3), 100, np.uint8)
+    first = start.match(StereoMatcher(backend), image, image).raw_disparity
+    moved = image.copy()
+    moved[40:60, 80:100] = 200
+    moved[45:55, 85:95] = 100  # a frame, with nothing new inside
+    start.match(StereoMatcher(backend), moved, moved)
+    given = backend.starts[-1]
+    anew = np.isnan(given)
+    assert anew[32:68, 72:108].all()
+    assert anew.sum() < 42 * 42  # the mean that takes the noise away adds 2 px on either side
+    assert np.array_equal(given[~anew], first[~anew])
+
+
 @pytest.mark.parametrize("forget", ["reset", "size", "failure"])
 def test_what_else_starts_anew(forget: str) -> None:
     backend, start = HalvingBackend(1), WarmStart()

@@ -12,7 +12,7 @@ from released import LAUNCHES
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ffstereo_ros.errors import BackendError, ParameterError
+from ffstereo_ros.errors import BackendError, OutOfMemoryError, ParameterError
 from ffstereo_ros.kernels import tensors
 from ffstereo_ros.kernels.convex_upsample import op as upsample
 from ffstereo_ros.kernels.convex_upsample.op import convex_upsample
@@ -170,7 +170,7 @@ def test_out_of_memory_says_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch, "empty", full)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * 2**20, 2**30))
     with pytest.raises(
-        BackendError, match=r"takes 40 MiB and the GPU has 10 MiB free: .* 25% of its entries fits; lower"
+        OutOfMemoryError, match=r"takes 40 MiB and the GPU has 10 MiB free: .* 25% of its entries fits; lower"
     ):
         tensors.allocate("the cost volume", (10, 2**20), torch.float32, torch.device("cpu"))
 
