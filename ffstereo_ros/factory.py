@@ -97,12 +97,13 @@ def _choose(settings: MatcherSettings) -> ReadyMatcher:
     """The best that can run: an engine, then PyTorch, then SGBM."""
     passed_over: list[str] = []
     warnings: list[str] = []
+    foreign = _is_foreign_engine(settings.weights)
     for name in ("tensorrt", "torch"):
         try:
             backend = _BUILDERS[name](settings)
         except FFStereoError as error:
-            if settings.weights and name == "torch":
-                raise  # weights asked for by name are never silently replaced by another method
+            if foreign or (settings.weights and name == "torch"):
+                raise  # what is asked for by name is never silently replaced by another method
             passed_over.append(f"{name}: {error}")
             if isinstance(error, EngineError):  # an engine is there: its user expects it to run
                 warnings.append(f"FALLBACK: {name} cannot be used: {error}")
@@ -136,7 +137,7 @@ def find_weights(weights: str) -> Path:
     """The file of a path or of a name: shipped with the package, or in the user's cache; empty = the shipped one.
 
     Raises:
-        WeightsError: there is no such file and no weights of that name.
+        WeightsError: there is no such file and no weights of that name, or it is a folder.
     """
     known = {name: file.path for name, file in known_weights().items()}
     if weights in known:
@@ -146,6 +147,11 @@ def find_weights(weights: str) -> Path:
             return known[DEFAULT_WEIGHTS]
         raise WeightsError("no network weights are installed; see `ffstereo weights list`, or use backend sgbm")
     path = Path(weights).expanduser()
+    if path.is_dir():
+        raise WeightsError(
+            f"weights = {weights!r} is a folder without feature_runner.engine and post_runner.engine: "
+            "name a .safetensors file in it, or the folder of the two engines"
+        )
     if not path.is_file():
         names = ", ".join(sorted(known)) or "none"
         raise WeightsError(f"weights = {weights!r}: no such file, and not among the names that are here ({names})")
@@ -191,7 +197,7 @@ def _build_tensorrt(settings: MatcherSettings) -> Backend:
         raise BackendError("tensorrt: device = cpu, and engines run on NVIDIA GPUs only; use device auto or cuda")
     listing = stored_engines()
     foreign = _is_foreign_engine(settings.weights)
-    if not foreign and not listing.engines:
+    if not foreign and not listing.engines and not listing.damaged:
         raise BackendError("tensorrt: no engine has been built; run `ffstereo build-engine WEIGHTS --size HxW`")
     if settings.hierarchical:
         raise EngineError("hierarchical = true: engines have no such pass; use backend torch, or max_disparity instead")
@@ -215,7 +221,7 @@ def _wish(settings: MatcherSettings) -> NetworkWish:
     path = find_weights(settings.weights)
     precision = "" if settings.precision == "auto" else settings.precision
     iterations = min(settings.iterations, max_iterations(path))
-    return NetworkWish(path.stem, sha256_of(path), iterations, settings.max_disparity, precision)
+    return NetworkWish(path.stem, sha256_of(path), iterations, settings.max_disparity, precision, settings.weights)
 
 
 def max_iterations(weights: Path) -> int:
@@ -232,9 +238,15 @@ def max_iterations(weights: Path) -> int:
 
 
 def _is_foreign_engine(weights: str) -> bool:
-    """Whether the text names an engine made elsewhere, or a folder of the authors' two."""
+    """Whether the text names an engine made elsewhere, or a folder of the authors' two; installed weights go first."""
+    if not weights or weights in known_weights():
+        return False
     path = Path(weights).expanduser()
-    return bool(weights) and (path.suffix in ENGINE_SUFFIXES or path.is_dir())
+    if not path.is_dir():
+        return path.suffix in ENGINE_SUFFIXES
+    from ffstereo_ros.export.engine_loading import holds_engines
+
+    return holds_engines(path)
 
 
 def require_torch() -> None:

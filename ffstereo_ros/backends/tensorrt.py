@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,10 +54,17 @@ class StereoEngine:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What the bindings do not tell: for people, and the largest disparity the weights search, model px."""
+    """What the bindings do not tell.
+
+    Attributes:
+        description: for people.
+        max_disparity: largest disparity the weights search, model px.
+        for_larger: says what to do about a pair of so many rows and columns, px, that is larger than every engine.
+    """
 
     description: str
     max_disparity: int
+    for_larger: Callable[[int, int], str]
 
 
 class TensorRTBackend:
@@ -119,7 +126,7 @@ class TensorRTBackend:
         sizes = ", ".join(_size(engine.shape) for engine in self._engines)
         raise BackendError(
             f"the pair is {width}x{height} px and the engines are for {sizes} px: "
-            f"lower scale, or run `ffstereo build-engine --size {height}x{width}`"
+            f"{self._facts.for_larger(height, width)}"
         )
 
 

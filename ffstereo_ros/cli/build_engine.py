@@ -55,6 +55,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--export-only", type=Path, metavar="DIR", help="write graph and self-test there, build nothing"
     )
     parser.add_argument(
+        "--force", action="store_true", help="build it anew although it is there: one that fails its self-test, say"
+    )
+    parser.add_argument(
         "--custom-kernels",
         action="store_true",
         help="the volume by our CUDA kernel, as a plugin; TensorRT 10.9 or newer, measured on no GPU yet",
@@ -80,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
     library = load_tensorrt(args.library)
     target = target_of(library, args.compute_capability)
-    stored = build_engine(_blueprint(args, height, width), library, target, print)
+    stored = build_engine(_blueprint(args, height, width), library, target, print, force=args.force)
     record = stored.record
     print(
         f"{stored.folder}: {record.plan_bytes / 1e6:.1f} MB, {record.layers} layers, {record.build_seconds:g} s, for "
@@ -106,9 +109,10 @@ def _blueprint(args: argparse.Namespace, height: int, width: int) -> Blueprint:
     from ffstereo_ros.export.blueprint import Blueprint, draw_blueprint
     from ffstereo_ros.export.self_test import UNTRAINED
     from ffstereo_ros.factory import find_weights, max_iterations, require_torch
+    from ffstereo_ros.weights.cache import known_weights
 
     folder = Path(args.weights).expanduser()
-    if folder.is_dir():
+    if args.weights not in known_weights() and folder.is_dir():
         return Blueprint.read(folder)
     require_torch()
     from ffstereo_ros.export.onnx_graph import GraphSettings

@@ -81,7 +81,8 @@ class Blueprint:
             wrong = [name for name, kind in _FACTS.items() if type(facts.get(name)) is not kind]
             if wrong or set(facts) != set(_FACTS):
                 raise InputFileError(f"{folder / FACTS} is not of this version ({', '.join(wrong)}): export it again")
-            return cls((folder / GRAPH).read_bytes(), unpack_cases(folder / CASES), **facts)
+            cases = unpack_cases(folder / CASES, facts["height"], facts["width"])
+            return cls((folder / GRAPH).read_bytes(), cases, **facts)
         except (OSError, ValueError, BackendError) as error:
             raise InputFileError(f"{folder} is no complete export ({error}): export it again") from error
 

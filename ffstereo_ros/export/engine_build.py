@@ -15,9 +15,16 @@ from ffstereo_ros.backends.tensorrt_library import TensorRT
 from ffstereo_ros.errors import BackendError, ParameterError
 from ffstereo_ros.export.blueprint import Blueprint
 from ffstereo_ros.export.build_monitor import Interrupt, build_monitor
-from ffstereo_ros.export.engine_cache import EngineRecord, StoredEngine, building, find_engine, store_engine
+from ffstereo_ros.export.engine_cache import (
+    EngineRecord,
+    StoredEngine,
+    building,
+    engines_dir,
+    find_engine,
+    store_engine,
+)
 from ffstereo_ros.export.engine_key import EngineKey
-from ffstereo_ros.export.self_test import pack_cases
+from ffstereo_ros.export.self_test import pack_cases, unpack_cases
 
 Say = Callable[[str], None]
 
@@ -82,8 +89,10 @@ def key_of(blueprint: Blueprint, library: TensorRT, target: Target) -> EngineKey
     )
 
 
-def build_engine(blueprint: Blueprint, library: TensorRT, target: Target, say: Say = print) -> StoredEngine:
-    """Builds an engine into the cache, or returns the one that is there.
+def build_engine(
+    blueprint: Blueprint, library: TensorRT, target: Target, say: Say = print, *, force: bool = False
+) -> StoredEngine:
+    """Builds an engine into the cache, or returns the one that is there undamaged, unless ``force`` is given.
 
     Raises:
         ParameterError: the graph needs our kernels, and this library takes none.
@@ -92,8 +101,8 @@ def build_engine(blueprint: Blueprint, library: TensorRT, target: Target, say: S
     """
     key = key_of(blueprint, library, target)
     with building(key, say=say):
-        if (there := find_engine(key)) is not None:
-            say(f"{there.folder} is there already")
+        if not force and (there := _find_undamaged(key, say)) is not None:
+            say(f"{there.folder} is there already; --force builds it anew")
             return there
         if blueprint.custom_kernels:
             _register_kernels(library)
@@ -109,6 +118,19 @@ def build_engine(blueprint: Blueprint, library: TensorRT, target: Target, say: S
             built=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
         return store_engine(record, built.plan, pack_cases(blueprint.cases))
+
+
+def _find_undamaged(key: EngineKey, say: Say) -> StoredEngine | None:
+    """The engine of exactly this key, if all that using it takes can be read."""
+    try:
+        there = find_engine(key)
+        if there is not None:
+            there.read_plan()
+            unpack_cases(there.self_test, key.height, key.width)
+    except BackendError as error:
+        say(f"{engines_dir() / key.digest()} is damaged and is replaced: {error}")
+        return None
+    return there
 
 
 def build_plan(onnx: bytes, library: TensorRT, target: Target, say: Say = print) -> BuiltPlan:

@@ -42,9 +42,7 @@ def open_stored(stored: StoredEngine, bench: Workbench) -> StereoEngine:
     layout = recognise(stage.bindings)
     engine = StereoEngine(_session((stage,), layout, bench), layout, layout.readings[0])
     with _closing_on_failure(engine):
-        cases = unpack_cases(stored.self_test)
-        if any(case.left.shape != (*engine.shape, 3) for case in cases):
-            raise BackendError(f"{stored.self_test.name} is not of this engine's size: build the engine again")
+        cases = unpack_cases(stored.self_test, *engine.shape)
         require_passed(name, run_self_test(engine.disparity, cases))
     return engine
 
@@ -74,6 +72,11 @@ def open_foreign(path: Path, max_disparity: int, bench: Workbench) -> StereoEngi
     session.close()
     require_passed(f"engine {path.name}", [] if best is None else [best])
     raise BackendError(f"engine {path.name} knows no way to be fed")
+
+
+def holds_engines(folder: Path) -> bool:
+    """Whether something of what the authors' export leaves lies in a folder."""
+    return any((folder / name).is_file() for name in (FEATURE_ENGINE, POST_ENGINE))
 
 
 def _session(stages: tuple[Stage, ...], layout: Layout, bench: Workbench) -> Session:

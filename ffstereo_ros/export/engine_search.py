@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class NetworkWish:
         iterations: of the refinement.
         max_disparity: px.
         precision: ``fp16``, ``bf16``, ``fp32`` or empty.
+        named: the weights as the user names them, which may be a path; empty = by their name.
     """
 
     weights: str
@@ -35,13 +36,19 @@ class NetworkWish:
     iterations: int
     max_disparity: int
     precision: str = ""
+    named: str = ""
 
-    def command(self) -> str:
-        """What builds such an engine."""
+    def command(self, size: str = "HxW") -> str:
+        """What builds such an engine of a size, rows x columns."""
+        precision = f" --precision {self.precision}" if self.precision else ""
         return (
-            f"ffstereo build-engine {self.weights} --size HxW --iterations {self.iterations} "
-            f"--max-disparity {self.max_disparity}"
+            f"ffstereo build-engine {shlex.quote(self.named or self.weights)} --size {size} "
+            f"--iterations {self.iterations} --max-disparity {self.max_disparity}{precision}"
         )
+
+    def for_larger(self, height: int, width: int) -> str:
+        """What serves a pair of so many rows and columns, px, that is larger than every engine."""
+        return f"use backend torch, lower scale, or run `{self.command(f'{height}x{width}')}`"
 
 
 def key_here(wish: NetworkWish, library: TensorRT, gpu: GpuFacts) -> EngineKey:
@@ -64,7 +71,7 @@ def key_here(wish: NetworkWish, library: TensorRT, gpu: GpuFacts) -> EngineKey:
 
 @dataclass(frozen=True)
 class Found:
-    """Engines that fit, newest first and one a size; and of the others, what keeps them from it."""
+    """Engines that fit, newest first; and of the others, what keeps them from it."""
 
     fitting: tuple[StoredEngine, ...]
     refused: tuple[str, ...]
@@ -72,39 +79,39 @@ class Found:
 
 def search(listing: CacheListing, wanted: EngineKey) -> Found:
     """Sorts the cache by what fits."""
-    fitting: dict[tuple[int, int], StoredEngine] = {}
+    fitting: list[StoredEngine] = []
     others: list[tuple[int, str]] = []
     for engine in listing.engines:
-        key = engine.record.key
-        differences = key.differences(wanted)
+        differences = engine.record.key.differences(wanted)
         if not differences:
-            fitting.setdefault((key.height, key.width), engine)
+            fitting.append(engine)
         else:
             others.append((len(differences), f"{_name(engine)} does not fit: {', '.join(differences)}"))
     others.sort(key=lambda other: other[0])
     shown = [text for _, text in others[:_SHOWN]]
     if len(others) > _SHOWN:
         shown.append(f"and {len(others) - _SHOWN} more engines do not fit")
-    return Found(tuple(fitting.values()), (*shown, *listing.damaged))
+    return Found(tuple(fitting), (*shown, *listing.damaged))
 
 
 def load_backend(listing: CacheListing, wish: NetworkWish, gpu: GpuFacts, bench: Workbench) -> TensorRTBackend:
-    """The backend of all engines in the cache that fit and pass their self-test.
+    """The backend of the engines in the cache that fit: of each size the newest that passes its self-test.
 
     Raises:
         EngineError: there are engines, and none of them can be used; the message says why.
     """
     found = search(listing, key_here(wish, bench.library, gpu))
-    engines, failures = _open_all(found.fitting, lambda stored: open_stored(stored, bench))
-    if not engines:
+    opened, failures = _open_newest(found.fitting, bench)
+    if not opened:
         reasons = "; ".join((*failures, *found.refused))
         raise EngineError(f"no engine can be used: {reasons}; build one: {wish.command()}")
-    precisions = sorted({stored.record.key.precision for stored in found.fitting})
+    precisions = sorted({stored.record.key.precision for stored, _ in opened})
     text = (
         f"weights {wish.weights}, {'/'.join(precisions)} on {gpu.name}, {wish.iterations} iterations, "
         f"{wish.max_disparity} px of disparity, {bench.library.name} {bench.library.version}"
     )
-    return TensorRTBackend(engines, EngineFacts(text, wish.max_disparity), tuple(failures))
+    facts = EngineFacts(text, wish.max_disparity, wish.for_larger)
+    return TensorRTBackend([engine for _, engine in opened], facts, failures)
 
 
 def load_foreign_backend(path: Path, max_disparity: int, gpu: GpuFacts, bench: Workbench) -> TensorRTBackend:
@@ -118,19 +125,28 @@ def load_foreign_backend(path: Path, max_disparity: int, gpu: GpuFacts, bench: W
     except BackendError as error:
         raise EngineError(str(error)) from error
     text = f"{path.name} on {gpu.name}, images {engine.reading.name}, {bench.library.name} {bench.library.version}"
-    return TensorRTBackend([engine], EngineFacts(text, engine.layout.max_disparity or max_disparity))
+
+    def for_larger(height: int, width: int) -> str:
+        return f"lower scale, or export {path.name} for {width}x{height} px"
+
+    return TensorRTBackend([engine], EngineFacts(text, engine.layout.max_disparity or max_disparity, for_larger))
 
 
-def _open_all(
-    stored: tuple[StoredEngine, ...], open_one: Callable[[StoredEngine], StereoEngine]
-) -> tuple[list[StereoEngine], list[str]]:
-    engines, failures = [], []
-    for each in stored:
+def _open_newest(
+    fitting: tuple[StoredEngine, ...], bench: Workbench
+) -> tuple[list[tuple[StoredEngine, StereoEngine]], tuple[str, ...]]:
+    """Of each size the first that passes, and why each before it does not."""
+    opened: dict[tuple[int, int], tuple[StoredEngine, StereoEngine]] = {}
+    failures: list[str] = []
+    for stored in fitting:
+        size = stored.record.key.height, stored.record.key.width
+        if size in opened:
+            continue
         try:
-            engines.append(open_one(each))
+            opened[size] = stored, open_stored(stored, bench)
         except BackendError as error:
             failures.append(str(error))
-    return engines, failures
+    return list(opened.values()), tuple(failures)
 
 
 def _name(engine: StoredEngine) -> str:

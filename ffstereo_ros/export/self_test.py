@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,17 +154,20 @@ def pack_cases(cases: Sequence[Case]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack_cases(path: Path) -> tuple[Case, ...]:
-    """The inverse of `pack_cases`.
+def unpack_cases(path: Path, height: int, width: int) -> tuple[Case, ...]:
+    """The inverse of `pack_cases`, for an engine of so many rows and columns, px.
 
     Raises:
-        BackendError: the file is missing or damaged.
+        BackendError: the file is missing or damaged, or not of that size.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             names = [str(name) for name in file["names"]]
-            return tuple(
+            cases = tuple(
                 Case(name, file[f"left{i}"], file[f"right{i}"], file[f"expected{i}"]) for i, name in enumerate(names)
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds, depending on the byte that is wrong
         raise BackendError(f"{path.name} is missing or damaged: build the engine again") from error
+    if not cases or any(case.left.shape != (height, width, 3) for case in cases):
+        raise BackendError(f"{path.name} is not of this engine's size: build the engine again")
+    return cases

@@ -41,7 +41,10 @@ def our_engine(version=VERSIONS[0], height=H, width=W, compute="ours"):
 
 
 def backend(*engines):
-    return TensorRTBackend(engines, EngineFacts("weights mini, fp16 on a fake GPU", D))
+    facts = EngineFacts(
+        "weights mini, fp16 on a fake GPU", D, lambda height, width: f"build {height} rows, {width} columns"
+    )
+    return TensorRTBackend(engines, facts)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -89,7 +92,7 @@ def test_the_smallest_engine_that_holds_the_pair_is_taken():
 
 def test_a_pair_larger_than_every_engine_is_refused_with_the_remedy():
     pair = room_pair(H, 192, D)
-    with pytest.raises(BackendError, match=r"192x96 px .* 160x96 px.*build-engine --size 96x192"):
+    with pytest.raises(BackendError, match=r"192x96 px .* for 160x96 px: build 96 rows, 192 columns$"):
         backend(our_engine()[0]).infer(pair.left, pair.right)
 
 

@@ -1,12 +1,13 @@
 """What takes over where the engine cannot: as `backend_fallback` allows, and never in silence."""
 
+import numpy as np
 import pytest
 from fake_tensorrt import D, H, HostDevice, W, fake_library, make_plan, nvidia_bindings, our_bindings, sgbm
 
 from ffstereo_ros import factory
 from ffstereo_ros.backends import tensorrt_device, tensorrt_library
 from ffstereo_ros.backends.tensorrt_device import GpuFacts
-from ffstereo_ros.errors import BackendError, EngineError
+from ffstereo_ros.errors import BackendError, EngineError, WeightsError
 from ffstereo_ros.export.blueprint import Blueprint
 from ffstereo_ros.export.engine_build import Target, build_engine
 from ffstereo_ros.export.self_test import record_cases
@@ -88,6 +89,79 @@ def test_sgbm_takes_over_only_where_it_is_allowed(machine):
     assert "FALLBACK to sgbm" in ready.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "bad.engine failed its self-test .*overflow"),
+        ({"hierarchical": True}, "no such pass"),
+        ({"device": "cpu"}, "device = cpu"),
+    ],
+)
+def test_auto_says_why_an_engine_made_elsewhere_is_refused(machine, changes, reason):
+    (machine / "bad.engine").write_bytes(make_plan("nan", our_bindings()))
+    with pytest.raises(BackendError, match=reason):
+        create_matcher(settings(machine, backend="auto", weights=str(machine / "bad.engine"), **changes))
+
+
+def test_auto_says_that_an_engine_made_elsewhere_is_missing(machine):
+    with pytest.raises(EngineError, match=r"missing\.engine cannot be read"):
+        create_matcher(settings(machine, backend="auto", weights=str(machine / "missing.engine")))
+
+
+def install(machine, name):
+    (machine / "weights").mkdir()
+    (machine / "weights" / f"{name}.safetensors").write_bytes((machine / "net.safetensors").read_bytes())
+
+
+@pytest.mark.parametrize("inside", [(), ("feature_runner.engine", "post_runner.engine")])
+def test_a_folder_does_not_take_the_name_of_installed_weights(machine, inside, monkeypatch):
+    install(machine, "net")
+    build(machine)
+    monkeypatch.chdir(machine)
+    (machine / "net").mkdir()
+    for name in inside:
+        (machine / "net" / name).write_bytes(b"")
+    assert "weights net" in create_matcher(settings(machine, weights="net", backend_fallback="none")).reason
+
+
+@pytest.mark.parametrize("backend", ["auto", "tensorrt", "torch"])
+def test_a_folder_without_engines_is_told_as_such(machine, backend):
+    build(machine)
+    (machine / "empty").mkdir()
+    with pytest.raises(
+        WeightsError, match=r"empty' is a folder without feature_runner\.engine and post_runner\.engine"
+    ):
+        create_matcher(settings(machine, backend=backend, weights=str(machine / "empty")))
+
+
+def test_half_an_export_of_the_authors_is_told_by_the_file_that_is_missing(machine):
+    (machine / "half").mkdir()
+    (machine / "half" / "feature_runner.engine").write_bytes(make_plan("ours", our_bindings()))
+    with pytest.raises(EngineError, match=r"half/post_runner\.engine cannot be read"):
+        create_matcher(settings(machine, backend="auto", weights=str(machine / "half")))
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "auto"])
+def test_a_frame_larger_than_the_engines_is_refused_with_the_command_that_serves_it(machine, backend):
+    build(machine)
+    matcher = create_matcher(settings(machine, backend=backend)).matcher
+    image = np.zeros((240, 320, 3), np.uint8)
+    weights = machine / "net.safetensors"
+    command = f"`ffstereo build-engine {weights} --size 256x320 --iterations 8 --max-disparity {D}`"
+    with pytest.raises(BackendError) as refusal:
+        matcher.match(image, image)
+    assert "320x256 px and the engines are for 160x96 px: use backend torch, " in str(refusal.value)
+    assert command in str(refusal.value)
+
+
+def test_a_frame_larger_than_an_engine_made_elsewhere_is_refused_without_a_command(machine):
+    (machine / "good.engine").write_bytes(make_plan("outside", nvidia_bindings()))
+    matcher = create_matcher(settings(machine, weights=str(machine / "good.engine"))).matcher
+    image = np.zeros((240, 320, 3), np.uint8)
+    with pytest.raises(BackendError, match=r"for 160x96 px: lower scale, or export good\.engine for 320x256 px$"):
+        matcher.match(image, image)
+
+
 def test_an_engine_made_elsewhere_is_named_in_place_of_weights(machine):
     (machine / "foundationstereo.plan").write_bytes(make_plan("outside", nvidia_bindings()))
     ready = create_matcher(settings(machine, weights=str(machine / "foundationstereo.plan")))
@@ -98,6 +172,16 @@ def test_auto_says_nothing_of_engines_nobody_built(machine):
     ready = create_matcher(settings(machine, backend="auto"))
     assert ready.matcher.backend.name == "torch"
     assert ready.warnings == ()
+
+
+@pytest.mark.parametrize("spoilt", ["engine.json", "engine.plan", "self_test.npz"])
+def test_auto_tells_of_an_engine_that_is_damaged(machine, spoilt):
+    (build(machine).folder / spoilt).write_bytes(b"")
+    ready = create_matcher(settings(machine, backend="auto"))
+    assert ready.matcher.backend.name == "torch"
+    (warning,) = ready.warnings
+    assert "FALLBACK: tensorrt cannot be used" in warning
+    assert spoilt in warning
 
 
 def test_no_engine_is_told_with_the_command(machine):

@@ -4,9 +4,16 @@ import subprocess
 import sys
 
 import pytest
+from fake_tensorrt import D, H, W, fake_library, make_plan, our_bindings, sgbm
 
+from ffstereo_ros.backends import tensorrt_library
+from ffstereo_ros.backends.tensorrt_device import GpuFacts
 from ffstereo_ros.cli.build_engine import parse_size
+from ffstereo_ros.cli.main import main
 from ffstereo_ros.errors import ParameterError
+from ffstereo_ros.export import engine_build
+from ffstereo_ros.export.blueprint import Blueprint
+from ffstereo_ros.export.self_test import record_cases
 
 
 def run(*arguments, cache):
@@ -40,6 +47,38 @@ def test_weights_that_do_not_exist_are_refused_in_one_line(tmp_path):
 def test_iterations_out_of_range_are_refused(tmp_path):
     ran = run("mini", "--iterations", "0", cache=tmp_path)
     assert "iterations = 0: allowed is 1 to 64" in ran.stderr
+
+
+def test_a_folder_does_not_take_the_name_of_installed_weights(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="needs torch")
+    pytest.importorskip("safetensors", reason="needs safetensors")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "net.safetensors").write_bytes(b"damaged")
+    (tmp_path / "net").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ran = run("net", "--export-only", tmp_path / "out", cache=tmp_path)
+    assert "net.safetensors" in ran.stderr
+    ran = run("./net", "--export-only", tmp_path / "out", cache=tmp_path)
+    assert "net is no complete export" in ran.stderr
+
+
+def test_an_engine_is_built_anew_on_demand(tmp_path, monkeypatch, capsys):
+    blueprint = _blueprint(tmp_path / "out")
+    monkeypatch.setenv("FFSTEREO_CACHE", str(tmp_path))
+    monkeypatch.setattr(tensorrt_library, "load_tensorrt", lambda name: fake_library())
+    monkeypatch.setattr(engine_build, "gpu_facts", lambda: GpuFacts("Orin", "8.7", "540.4 (CUDA 12.6)"))
+    said = []
+    for options in ((), (), ("--force",)):
+        assert main(["build-engine", str(blueprint), *options]) == 0
+        said.append(capsys.readouterr().out)
+    assert ["is there already" in text for text in said] == [False, True, False]
+    assert ["Building engine" in text for text in said] == [True, False, True]
+
+
+def _blueprint(folder):
+    graph = b"graph:" + make_plan("ours", our_bindings())
+    Blueprint(graph, record_cases(sgbm, H, W, D), H, W, 8, D, "fp16", "net", "a" * 64).write(folder)
+    return folder
 
 
 def test_a_machine_without_gpu_says_so(tmp_path):

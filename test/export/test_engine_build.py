@@ -14,7 +14,7 @@ from ffstereo_ros.export.engine_build import Target, build_engine, target_of
 from ffstereo_ros.export.engine_cache import stored_engines
 from ffstereo_ros.export.engine_loading import Workbench
 from ffstereo_ros.export.engine_search import NetworkWish, load_backend
-from ffstereo_ros.export.self_test import record_cases
+from ffstereo_ros.export.self_test import pack_cases, record_cases
 from ffstereo_ros.export.self_test_pairs import room_pair
 
 GPU = GpuFacts("Orin", "8.7", "540.4 (CUDA 12.6)")
@@ -44,9 +44,9 @@ def blueprint(compute="ours", height=H, width=W, version=VERSIONS[0], **changes)
     return Blueprint(**{**values, **changes})
 
 
-def build(drawn=None, version=VERSIONS[0], said=None):
+def build(drawn=None, version=VERSIONS[0], said=None, **options):
     say = (said if said is not None else []).append
-    return build_engine(drawn or blueprint(), fake_library(version), TARGET, say)
+    return build_engine(drawn or blueprint(), fake_library(version), TARGET, say, **options)
 
 
 def load(wish=WISH, gpu=GPU, version=VERSIONS[0]):
@@ -70,7 +70,48 @@ def test_an_engine_that_is_there_is_not_built_again():
     first = build()
     said = []
     assert build(said=said) == first
-    assert said == [f"{first.folder} is there already"]
+    assert said == [f"{first.folder} is there already; --force builds it anew"]
+
+
+def cut(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def empty_self_test(stored):
+    (stored.folder / "self_test.npz").write_bytes(pack_cases([]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said_of_it"),
+    [
+        (lambda stored: cut(stored.folder / "engine.plan", -100), "holds 431 of 531 bytes: it is truncated"),
+        (lambda stored: (stored.folder / "engine.plan").unlink(), "engine.plan cannot be read"),
+        (lambda stored: cut(stored.folder / "engine.json", 0), "engine.json is missing or damaged"),
+        (lambda stored: cut(stored.folder / "self_test.npz", 100), "self_test.npz is missing or damaged"),
+        (empty_self_test, "self_test.npz is not of this engine's size"),
+    ],
+)
+def test_a_damaged_engine_is_built_again_and_then_serves(damage, said_of_it):
+    stored = build()
+    damage(stored)
+    with pytest.raises(EngineError, match=said_of_it):
+        load()
+    said = []
+    assert build(said=said).folder == stored.folder
+    assert said[0].startswith(f"{stored.folder} is damaged and is replaced: ")
+    assert said_of_it in said[0]
+    assert "160x96 px" in load().describe()
+
+
+def test_an_engine_that_is_there_is_built_anew_on_demand():
+    """One that loads and fails its self-test cannot be told from a healthy one without a GPU."""
+    stored = build(blueprint("nan"))
+    with pytest.raises(EngineError, match="failed its self-test"):
+        load()
+    said = []
+    assert build(said=said, force=True).folder == stored.folder
+    assert not any("is there already" in line for line in said)
+    assert "160x96 px" in load().describe()
 
 
 def test_a_refused_graph_and_a_failed_build_leave_nothing(cache):
@@ -117,6 +158,24 @@ def test_an_engine_that_does_not_fit_says_why_and_what_to_do(wish, gpu, reason):
         load(wish, gpu)
 
 
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [
+        ({"precision": "bf16"}, "build-engine mini --size HxW --iterations 8 --max-disparity 64 --precision bf16"),
+        ({"iterations": 4}, "build-engine mini --size HxW --iterations 4 --max-disparity 64"),
+        (
+            {"named": "my nets/mini.safetensors", "iterations": 4},
+            "build-engine 'my nets/mini.safetensors' --size HxW --iterations 4 --max-disparity 64",
+        ),
+    ],
+)
+def test_the_command_that_is_told_builds_what_is_wished(changes, command):
+    build()
+    with pytest.raises(EngineError) as refusal:
+        load(NetworkWish(**{**vars(WISH), **changes}))
+    assert str(refusal.value).endswith(f"; build one: ffstereo {command}")
+
+
 def test_an_engine_of_another_tensorrt_says_so():
     build()
     with pytest.raises(EngineError, match=r"TensorRT version 10\.3\.0, wanted 11\.4\.0\.106"):
@@ -135,12 +194,28 @@ def test_an_engine_that_computes_wrongly_is_refused_and_another_size_serves(comp
     assert "self-test" in backend.failures[0]
 
 
-def test_a_truncated_engine_is_refused():
-    stored = build()
-    plan = stored.folder / "engine.plan"
-    plan.write_bytes(plan.read_bytes()[:-100])
-    with pytest.raises(EngineError, match="it is truncated; build it again"):
-        load()
+def date(stored, built):
+    sidecar = stored.folder / "engine.json"
+    sidecar.write_text(sidecar.read_text().replace(stored.record.built, built))
+
+
+def test_an_older_engine_serves_where_the_newest_of_its_size_fails():
+    date(build(blueprint(precision="fp32")), "2020-01-01T00:00:00+00:00")
+    date(build(blueprint(precision="bf16")), "2021-01-01T00:00:00+00:00")
+    newest = build(blueprint("nan"))
+    backend = load()
+    assert "weights mini, bf16 on Orin" in backend.describe()
+    assert backend.describe().count("160x96") == 1
+    (failure,) = backend.failures
+    assert failure.startswith(f"engine {newest.folder.name} failed its self-test")
+
+
+def test_of_one_size_the_newest_alone_is_opened():
+    date(build(blueprint("nan", precision="bf16")), "2020-01-01T00:00:00+00:00")
+    build()
+    backend = load()
+    assert "weights mini, fp16 on Orin" in backend.describe()
+    assert backend.failures == ()
 
 
 def test_a_self_test_of_another_size_is_refused():
@@ -174,4 +249,12 @@ def test_an_incomplete_blueprint_is_refused(tmp_path, spoilt):
     blueprint().write(tmp_path / "out")
     (tmp_path / "out" / spoilt).unlink()
     with pytest.raises(InputFileError, match="export it again"):
+        Blueprint.read(tmp_path / "out")
+
+
+def test_a_blueprint_of_another_size_than_its_self_test_is_refused(tmp_path):
+    blueprint(width=192).write(tmp_path / "out")
+    facts = tmp_path / "out" / "blueprint.json"
+    facts.write_text(facts.read_text().replace("192", "160"))
+    with pytest.raises(InputFileError, match=r"self_test\.npz is not of this engine's size.*: export it again"):
         Blueprint.read(tmp_path / "out")

@@ -1,5 +1,7 @@
 """The gates let a healthy answer through and name what is wrong with a sick one."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from fake_tensorrt import sgbm
@@ -133,10 +135,31 @@ def test_columns_that_only_one_camera_sees_are_not_compared():
 def test_cases_survive_the_disk(tmp_path):
     path = tmp_path / "self_test.npz"
     path.write_bytes(pack_cases(cases()))
-    for one, other in zip(cases(), unpack_cases(path), strict=True):
+    for one, other in zip(cases(), unpack_cases(path, H, W), strict=True):
         assert one.name == other.name
         assert np.array_equal(one.left, other.left)
         assert np.array_equal(one.expected, other.expected, equal_nan=True)
-    path.write_bytes(path.read_bytes()[:500])
+
+
+def test_cases_of_another_size_and_none_at_all_are_refused(tmp_path):
+    path = tmp_path / "self_test.npz"
+    path.write_bytes(pack_cases(cases()))
+    with pytest.raises(BackendError, match="not of this engine's size"):
+        unpack_cases(path, H, W + 32)
+    path.write_bytes(pack_cases([]))
+    with pytest.raises(BackendError, match="not of this engine's size"):
+        unpack_cases(path, H, W)
+
+
+def test_whatever_is_damaged_in_cases_is_told_as_damage(tmp_path):
+    """Single bytes changed in the headers alone make zipfile and NumPy raise a dozen kinds of errors."""
+    path = tmp_path / "self_test.npz"
+    whole = pack_cases(cases())
+    path.write_bytes(whole[:500])
     with pytest.raises(BackendError, match="build the engine again"):
-        unpack_cases(path)
+        unpack_cases(path, H, W)
+    directory = whole.index(b"PK\x01\x02")
+    for offset in range(46):
+        path.write_bytes(whole[: directory + offset] + b"\xff" + whole[directory + offset + 1 :])
+        with contextlib.suppress(BackendError):
+            unpack_cases(path, H, W)
