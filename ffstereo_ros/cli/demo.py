@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffstereo_ros.errors import BackendError, FFStereoError, MissingDependencyError
+from ffstereo_ros.cli.packages import require
+from ffstereo_ros.errors import BackendError, FFStereoError, MissingDependencyError, ParameterError
 from ffstereo_ros.factory import MatcherSettings, create_matcher, find_weights
 
 if TYPE_CHECKING:
@@ -38,8 +40,12 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command.
 
     Raises:
-        FFStereoError: ROS 2 or scikit-image is missing, the folder is not the demo's, or no depth came.
+        FFStereoError: ROS 2 or a package is missing, the folder is not the demo's, or no depth came.
     """
+    if args.pairs < 1:
+        raise ParameterError(f"--pairs {args.pairs}: at least 1 is needed")
+    _require_ros()
+    require("matplotlib", "rosbags")
     from ffstereo_ros.demo.folder import claim
     from ffstereo_ros.demo.motorcycle import load_motorcycle
     from ffstereo_ros.demo.table import NOTE, format_table, write_json
@@ -52,6 +58,16 @@ def run(args: argparse.Namespace) -> int:
     _draw(args.output, pair, answers)
     print(f"\n{format_table(rows)}\n\n{NOTE}\n\nIn {args.output}: {_contents(args.output)}")
     return 0
+
+
+def _require_ros() -> None:
+    try:
+        importlib.import_module("ffstereo_ros.ros.demo_session")
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the demo needs ROS 2 ({error}): source one, or run `make demo`, which brings it along; "
+            "`ffstereo infer` works without"
+        ) from error
 
 
 def _that_can_run(backends: tuple[str, ...] | list[str], *, asked_for: bool) -> list[str]:
@@ -73,13 +89,8 @@ def _that_can_run(backends: tuple[str, ...] | list[str], *, asked_for: bool) -> 
 def _play_all(
     backends: list[str], count: int, pair: KnownPair, output: Path, logs: Path
 ) -> tuple[list[Row], list[Answer]]:
-    try:
-        from ffstereo_ros.ros.processes import private_graph
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the demo needs ROS 2 ({error}): source one, or run `make demo`, which brings it along; "
-            "`ffstereo infer` works without"
-        ) from error
+    from ffstereo_ros.ros.processes import private_graph
+
     rows, answers = [], []
     with private_graph() as environment:
         os.environ.update(environment)  # Fast DDS and rclpy read them in this process too, when the collector starts

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
 from ffstereo_ros import __version__
+from ffstereo_ros.cli.commands import add_command
+from ffstereo_ros.cli.packages import explain
 from ffstereo_ros.errors import FFStereoError
 
 # Each is a module of this package with add_parser(subparsers) and run(args) -> exit status; heavy imports stay in run.
@@ -31,8 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ffstereo_ros {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = importlib.import_module(f"ffstereo_ros.cli.{name.replace('-', '_')}")
-        module.add_parser(subparsers).set_defaults(run=module.run)
+        add_command(subparsers, name, name.replace("-", "_"))
     return parser
 
 
@@ -42,15 +42,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 1 on a refusal (told in one line), 130 on Ctrl-C.
     """
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args, unknown = parser.parse_known_args(argv)
+    if unknown and "refusal" not in args:  # a command that cannot run here knows none of its arguments
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
-        return int(args.run(args))
+        return _run(args)
     except FFStereoError as error:
         print(f"ffstereo {args.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"ffstereo {args.command}: {_in_one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"ffstereo {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Runs the command; a package that is missing or broken becomes a refusal.
+
+    Raises:
+        FFStereoError: the command refuses, or cannot run here.
+    """
+    if "refusal" in args:
+        raise args.refusal
+    try:
+        return int(args.run(args))
+    except ImportError as error:
+        raise explain(error) or error from None
+
+
+def _in_one_line(error: OSError) -> str:
+    """The paths, and what the system says of them."""
+    paths = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
+    reason = " ".join((error.strerror or str(error)).split()) or type(error).__name__
+    return f"{paths}: {reason}" if paths else reason
 
 
 if __name__ == "__main__":

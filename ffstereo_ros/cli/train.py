@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from ffstereo_ros.cli.packages import require
 from ffstereo_ros.training.settings import CROPS, DEFAULT_ENLARGED
 
 
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FFStereoError: a setting or a file cannot be used.
     """
+    require("torch", "safetensors", "tqdm", "matplotlib")  # the last draws curves after the first 20 minutes
     import torch
 
     from ffstereo_ros.training.loop import train

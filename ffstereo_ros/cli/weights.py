@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ffstereo_ros.errors import WeightsError
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
@@ -28,11 +30,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list() -> int:
-    from ffstereo_ros.weights.cache import cache_dir, describe, known_weights
+    from ffstereo_ros.weights.cache import cache_dir, cache_trouble, describe, known_weights
     from ffstereo_ros.weights.releases import BY_HAND, HUB_RELEASES, instructions
 
     here = known_weights()
-    print(f"here (cache: {cache_dir()}):")
+    print(f"here ({cache_trouble() or f'cache: {cache_dir()}'}):")
     for file in here.values():
         print(f"  {describe(file)}")
     if not here:
@@ -52,7 +54,13 @@ def _list() -> int:
 def _list_engines() -> None:
     from ffstereo_ros.export.engine_cache import engines_dir, stored_engines
 
-    listing = stored_engines()
+    try:
+        listing = stored_engines()
+    except WeightsError:  # no cache at all: told above
+        return
+    except OSError as error:
+        print(f"TensorRT engines: {error.filename}: {error.strerror}")
+        return
     if not listing.engines and not listing.damaged:
         return
     from ffstereo_ros.export.engine_listing import describe_engines

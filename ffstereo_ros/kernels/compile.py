@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -111,10 +112,16 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, code: bytes) -> None:
     """Written beside and renamed: another process sees all of it or nothing."""
+    passing: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            passing = Path(file.name)
             file.write(hashlib.sha256(code).digest() + code)
-        os.replace(file.name, path)
+        os.replace(passing, path)
     except OSError as error:
         _LOG.warning("compiled kernels cannot be kept in %s (%s): every program compiles them", path.parent, error)
+    finally:
+        if passing is not None:
+            with contextlib.suppress(OSError):
+                passing.unlink(missing_ok=True)  # there no more once it is renamed

@@ -32,7 +32,7 @@ from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor, share
 from ffstereo_ros.training.start import freeze_norms, starting_model
-from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, load_state, save_average, save_state
+from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, check_unused, load_state, save_average, save_state
 from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
 
 _HELD_OUT = 32
@@ -55,8 +55,10 @@ def train(settings: TrainSettings) -> TrainResult:
     """Runs a training to its end; files appear in ``settings.output``.
 
     Raises:
-        FFStereoError: a file given cannot be used, or the loss stopped being a number.
+        FFStereoError: a file given cannot be used, the output holds another run, or the loss stopped being a number.
     """
+    if not settings.resume:
+        check_unused(settings.output)
     settings.output.mkdir(parents=True, exist_ok=True)
     with helpers(functools.partial(_help, settings), settings.output, settings.processes):
         return _Run(settings).run()
@@ -233,4 +235,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ParameterError(f"device is '{name}' but PyTorch sees no CUDA device here: use cpu, or auto")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise ParameterError(f"device is '{name}': PyTorch sees {count} CUDA device(s) here, counted from 0")
+    return device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,6 +89,8 @@ class TrainSettings:
         for name, least in (("steps", 1), ("iterations", 1), ("processes", 1), ("workers", 0)):
             if getattr(self, name) < least:
                 raise ParameterError(f"{name} is {getattr(self, name)}: at least {least} is needed")
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device):
+            raise ParameterError(f"device is '{self.device}': allowed are auto, cpu, cuda and cuda:N")
         if self.minutes is not None and self.minutes <= 0:
             raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
         if not 0 < self.learning_rate < 1:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
+from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.training.average import WeightAverage
@@ -27,6 +28,18 @@ class Progress:
     step: int = 0
     samples: int = 0
     minutes: float = 0.0
+
+
+def check_unused(output: Path) -> None:
+    """Called before a new run.
+
+    Raises:
+        InputFileError: the folder holds the state or the weights of an earlier one.
+    """
+    if (output / STATE_FILE).exists():
+        raise InputFileError(f"{output} holds a run: add --resume to go on with it, or choose another folder")
+    if (output / WEIGHTS_FILE).exists():
+        raise InputFileError(f"{output} holds {WEIGHTS_FILE} and no state to go on from: choose another folder")
 
 
 def save_state(
@@ -62,7 +75,8 @@ def load_state(output: Path, model: nn.Module, optimizer: torch.optim.Optimizer,
         average.tensors = {name: tensor.to(average.tensors[name]) for name, tensor in state["average"].items()}
         return Progress(**state["progress"])
     except Exception as error:  # damaged archives raise a dozen kinds
-        raise InputFileError(f"{path} cannot be continued from ({error}): start anew without --resume") from error
+        reason = printable(error, 80)
+        raise InputFileError(f"{path} cannot be continued from ({reason}): start anew in another folder") from error
 
 
 def save_average(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,27 +22,63 @@ class WeightsFile:
 
 
 def cache_dir() -> Path:
-    """`weights` in $FFSTEREO_CACHE, else in $XDG_CACHE_HOME/ffstereo, else in ~/.cache/ffstereo."""
-    if own := os.environ.get("FFSTEREO_CACHE"):
-        return Path(own).expanduser() / "weights"
+    """`weights` in $FFSTEREO_CACHE, else in $XDG_CACHE_HOME/ffstereo, else in ~/.cache/ffstereo.
+
+    Raises:
+        WeightsError: none is set and the user has no home folder, as in a container that runs under a bare number.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "ffstereo" / "weights"
+    try:
+        if own := os.environ.get("FFSTEREO_CACHE"):
+            return Path(own).expanduser() / "weights"
+        return (Path(base) if base else Path.home() / ".cache") / "ffstereo" / "weights"
+    except RuntimeError as error:  # pathlib's, where neither HOME nor the user's entry is there
+        raise WeightsError(
+            "this user has no home folder, so there is no cache: set HOME, or FFSTEREO_CACHE to a writable folder"
+        ) from error
 
 
 def known_weights() -> dict[str, WeightsFile]:
-    """Every weights file that is here, by name; a shipped one wins over one of the same name in the cache."""
-    places = (("cache", cache_dir()), ("shipped", Path(__file__).parent))
-    return {
-        path.stem: WeightsFile(path.stem, path, place)
-        for place, folder in places
-        for path in sorted(folder.glob(f"*{SUFFIX}"))
-        if not path.name.startswith(".")
-    }
+    """Every weights file that is here, by name; a shipped one wins over one of the same name in the cache.
+
+    Of a cache that cannot be read nothing is known; `cache_trouble` says why.
+    """
+    cached: list[Path] = []
+    with contextlib.suppress(WeightsError):
+        cached = _files_in(cache_dir())
+    places = (("cache", cached), ("shipped", _files_in(Path(__file__).parent)))
+    return {path.stem: WeightsFile(path.stem, path, place) for place, paths in places for path in paths}
+
+
+def cache_trouble() -> str:
+    """Why the cache cannot be read; empty where it can, or is not there yet."""
+    try:
+        _files_in(cache_dir())
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Weights files by name, none where the folder is not there; those that are being written begin with a dot."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise WeightsError(
+            f"cache folder {folder} cannot be read ({error.strerror or error}); "
+            "free it or set FFSTEREO_CACHE to a folder of your own"
+        ) from error
+    return [folder / name for name in names if name.endswith(SUFFIX) and not name.startswith(".")]
 
 
 def describe(file: WeightsFile) -> str:
     """One line about a weights file: name, place, size, largest disparity, licence; or what is wrong with it."""
-    size = f"{file.path.stat().st_size / 1e6:.1f} MB"
+    try:
+        size = f"{file.path.stat().st_size / 1e6:.1f} MB"
+    except OSError as error:  # a link whose file is gone
+        return f"{file.name}  ({file.place})  unusable: {file.path}: {error.strerror or error}"
     start = f"{file.name}  ({file.place}, {size})"
     try:
         from ffstereo_ros.network.checkpoint.metadata import read_metadata

@@ -46,7 +46,8 @@ class HubRepository:
             ) from error
         self._hub: Any = huggingface_hub
         self._release = release
-        self._endpoint = endpoint or huggingface_hub.constants.ENDPOINT
+        # $HF_ENDPOINT, or the hub's own address
+        self._endpoint: str = huggingface_hub.HfApi(endpoint=endpoint or None).endpoint
 
     def files(self) -> list[str]:
         """Names of all files of the revision."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from claimed_classes import save_official
 from local_hub import LocalHub, serve
+from not_root import not_root
 from official_format import Writer
 from small_networks import ARRANGEMENTS
 
@@ -31,6 +35,46 @@ def test_list_without_anything(cache: Path, capsys: pytest.CaptureFixture[str]) 
     for name in ("23-36-37", "20-26-39", "20-30-48", "ffstereo convert"):
         assert name in out
     assert not cache.exists()
+
+
+def test_list_names_what_cannot_be_read(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cache.mkdir(parents=True)
+    (cache / "gone.safetensors").symlink_to(cache / "nowhere")
+    (cache / "folder.safetensors").mkdir()
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert f"gone  (cache)  unusable: {cache}/gone.safetensors: No such file or directory" in out
+    assert "folder  (cache, " in out
+    assert "mini  (shipped, " in out
+
+
+def test_list_without_a_cache_that_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list"]) == 0  # all that it imports is there, also for who may not read it
+    (tmp_path / "cache").mkdir(mode=0o000)
+    capsys.readouterr()
+    with not_root():
+        assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert f"here (cache folder {tmp_path}/cache/weights cannot be read (Permission denied)" in out
+    assert "mini  (shipped, " in out
+    assert f"TensorRT engines: {tmp_path}/cache/engines: Permission denied" in out
+
+
+def test_list_without_a_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _forget_home(monkeypatch)
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "here (this user has no home folder" in out
+    assert "mini  (shipped, " in out
+
+
+def _forget_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
 
 
 def test_release_of_the_shared_folder_gives_instructions(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +105,17 @@ def test_download(
     capsys.readouterr()
     assert main(["weights", "list"]) == 0
     assert "tiny  (cache, " in capsys.readouterr().out
+
+
+def test_download_from_where_the_environment_says(tmp_path: Path) -> None:
+    """In a process of its own, as the hub library reads HF_ENDPOINT once, and loads its parts when they are used."""
+    pytest.importorskip("huggingface_hub", reason="needs huggingface_hub")
+    release = releases.HUB_RELEASES["c-fast-foundationstereo"]
+    command = [sys.executable, "-m", "ffstereo_ros.cli.main", "weights", "download", release.checkpoint.name]
+    with serve(LocalHub(release.repository, release.revision, {"LICENSE": b"THE TERMS"})) as hub:
+        environment = {**os.environ, "HF_ENDPOINT": hub.url, "FFSTEREO_CACHE": str(tmp_path)}
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert hub.asked, told.stderr
+    assert "THE TERMS" in told.stdout
+    assert told.stderr.startswith("ffstereo weights: the NVIDIA Open Model Agreement of nvidia/")
+    assert told.stderr.count("\n") == 1

@@ -150,6 +150,18 @@ def test_a_folder_that_cannot_be_written_costs_time_only(
     assert "every program compiles them" in caplog.text
 
 
+def test_a_write_that_fails_leaves_nothing_behind(
+    kernel: KernelSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert cached_kernel(CountingNvrtc(), kernel, (), "sm_90")
+    assert list(kernel_compile.cache_folder().iterdir()) == []
+    assert "No space left on device" in caplog.text
+
+
 def test_what_nvrtc_says_reaches_the_message(kernel: KernelSource) -> None:
     try:
         compiler = launch.compiler()

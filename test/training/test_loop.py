@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffstereo_ros.errors import FFStereoError, InputFileError, WeightsError
+from ffstereo_ros.errors import FFStereoError, InputFileError, ParameterError, WeightsError
 from ffstereo_ros.network.checkpoint.store import build_model, load_weights
 from ffstereo_ros.network.model import StereoOutput
 from ffstereo_ros.training import loop
@@ -83,6 +83,39 @@ def test_resume_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
 def test_resume_needs_a_state(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="--resume"):
         train(_settings(tmp_path, 4, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("state.pt", "a run: add --resume to go on with it, or choose another folder"),
+        ("weights.safetensors", "weights.safetensors and no state to go on from: choose another folder"),
+    ],
+)
+def test_a_run_that_is_there_is_not_overwritten(tmp_path: Path, file: str, remedy: str) -> None:
+    for name in (file, "losses.csv"):
+        (tmp_path / name).write_text("hours of work")
+    with pytest.raises(InputFileError, match=f"holds {remedy}"):
+        train(_settings(tmp_path, 1))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        (file, "losses.csv"), "hours of work"
+    )
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ParameterError, match="device is 'cuda:1': PyTorch sees 1 CUDA device"):
+        train(_settings(tmp_path, 1, device="cuda:1"))
+
+
+def test_a_damaged_state_is_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_text("cut off")
+    with pytest.raises(
+        InputFileError, match=r"^[^\n]* cannot be continued from \([^\n]*\): start anew in another folder$"
+    ):
+        train(_settings(tmp_path, 1, resume=True))
+    assert (tmp_path / "state.pt").read_text() == "cut off"
 
 
 def test_minutes_end_a_run_early(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
         {"workers": -1},
         {"enlarged": 1.5},
         {"frozen_norms": True},
+        {"device": "foo"},
     ],
 )
 def test_settings_refuse(wrong: dict[str, float]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from not_root import not_root
 
+import ffstereo_ros.weights
+from ffstereo_ros.errors import WeightsError
 from ffstereo_ros.factory import find_weights
 from ffstereo_ros.network.checkpoint.official import load_official
 from ffstereo_ros.network.checkpoint.store import save_weights
-from ffstereo_ros.weights.cache import cache_dir, describe, known_weights
+from ffstereo_ros.weights.cache import cache_dir, cache_trouble, claim_cache, describe, known_weights
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -46,3 +49,43 @@ def test_name_in_the_cache_is_found_by_the_factory(checkpoint: Path, cache: Path
     """What `ffstereo weights download NAME` leaves is what `--weights NAME` takes."""
     save_weights(cache / "mine.safetensors", load_official(checkpoint, True))
     assert find_weights("mine") == cache / "mine.safetensors"
+
+
+def test_a_home_that_may_not_be_searched_hides_no_shipped_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a service runs as somebody else and HOME is still that of root."""
+    (tmp_path / "home").mkdir(mode=0o000)
+    monkeypatch.delenv("FFSTEREO_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    shipped = Path(ffstereo_ros.weights.__file__).parent / "mini.safetensors"
+    with not_root():
+        assert find_weights("") == find_weights("mini") == shipped
+        assert "home/.cache/ffstereo/weights cannot be read (Permission denied)" in cache_trouble()
+
+
+def test_without_a_home_shipped_weights_are_found_and_a_download_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert find_weights("").name == "mini.safetensors"
+    with pytest.raises(WeightsError, match=r"no home folder.*set HOME, or FFSTEREO_CACHE to a writable folder"):
+        claim_cache()
+
+
+def test_a_link_to_nothing_is_unusable(cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / "gone.safetensors").symlink_to(cache / "nowhere")
+    assert describe(known_weights()["gone"]).startswith("gone  (cache)  unusable: ")
+
+
+def test_a_cache_that_is_not_there_or_empty_is_no_trouble(cache: Path) -> None:
+    assert cache_trouble() == ""
+    cache.mkdir(parents=True)
+    assert cache_trouble() == ""
