@@ -40,5 +40,9 @@ class MissingDependencyError(BackendError):
     """An optional package is not installed; the message names it and the alternative."""
 
 
+class CacheError(FFStereoError):
+    """There is no place where files of the package's own can be kept."""
+
+
 class InputFileError(FFStereoError):
     """A file or folder given by the user is missing or cannot be read."""

@@ -16,11 +16,12 @@ PARTS = sorted(
 )
 
 # What each part may import of the others; a part that is not named may import all but `ros` and `cli`.
-LOWEST = {"errors", "parameter", "params"}
+LOWEST = {"errors", "parameter", "params", "user_cache"}
 ALLOWED = {
     "errors": set(),
     "parameter": {"errors"},
     "params": {"errors", "parameter"},
+    "user_cache": {"errors"},
     "core": LOWEST,
     "kernels": LOWEST,
     "network": {*LOWEST, "kernels"},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from ffstereo_ros.errors import WeightsError
-
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Declares the command."""
@@ -52,20 +50,14 @@ def _list() -> int:
 
 
 def _list_engines() -> None:
-    from ffstereo_ros.export.engine_cache import engines_dir, stored_engines
+    from ffstereo_ros.export.engine_cache import stored_engines
 
-    try:
-        listing = stored_engines()
-    except WeightsError:  # no cache at all: told above
-        return
-    except OSError as error:
-        print(f"TensorRT engines: {error.filename}: {error.strerror}")
-        return
+    listing = stored_engines()
     if not listing.engines and not listing.damaged:
         return
     from ffstereo_ros.export.engine_listing import describe_engines
 
-    print(f"TensorRT engines (ffstereo build-engine; cache: {engines_dir()}):")
+    print("TensorRT engines (ffstereo build-engine):")
     for line in describe_engines(listing):
         print(f"  {line}")
 

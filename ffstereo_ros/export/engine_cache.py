@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ffstereo_ros.errors import BackendError
+from ffstereo_ros.errors import BackendError, CacheError
 from ffstereo_ros.export.engine_key import EngineKey
-from ffstereo_ros.weights.cache import cache_dir as weights_cache_dir
+from ffstereo_ros.user_cache import user_cache
 
 PLAN = "engine.plan"
 SIDECAR = "engine.json"
@@ -85,15 +85,25 @@ class CacheListing:
 
 
 def engines_dir() -> Path:
-    """`engines` beside the weights of the user's cache; see `ffstereo_ros.weights.cache.cache_dir`."""
-    return weights_cache_dir().parent / "engines"
+    """`engines` in the user's cache.
+
+    Raises:
+        CacheError: there is no such place.
+    """
+    return user_cache() / "engines"
 
 
 def stored_engines(folder: Path | None = None) -> CacheListing:
-    """All engines in the cache, newest first."""
-    root = folder or engines_dir()
+    """All engines in the cache, newest first; of a cache that cannot be read, why."""
+    try:
+        root = folder or engines_dir()
+        entries = sorted(root.iterdir()) if root.is_dir() else []
+    except CacheError as error:
+        return CacheListing((), (f"engine cache: {error}",))
+    except OSError as error:
+        return CacheListing((), (f"engine cache: {error.filename} cannot be read ({error.strerror})",))
     engines, damaged = [], []
-    for entry in sorted(root.glob("*/")) if root.is_dir() else []:
+    for entry in entries:
         if entry.name.startswith(".") or not entry.is_dir():
             continue
         try:

@@ -10,8 +10,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffstereo_ros.errors import BackendError
+from ffstereo_ros.errors import BackendError, CacheError
 from ffstereo_ros.kernels.nvrtc import Nvrtc
+from ffstereo_ros.user_cache import user_cache
 
 _LOG = logging.getLogger(__name__)
 _HEADER = "device.cuh"
@@ -80,7 +81,11 @@ def cached_kernel(nvrtc: Nvrtc, kernel: KernelSource, defines: Defines, target: 
     The key is source, header, options and the NVRTC version. A damaged file is compiled again; a folder that cannot be
     written costs the compilation (about 0.2 s) in every program, nothing else.
     """
-    path = cache_folder() / f"{_key(nvrtc, kernel, defines, target)}.bin"
+    try:
+        path = cache_folder() / f"{_key(nvrtc, kernel, defines, target)}.bin"
+    except CacheError as error:
+        _LOG.warning("compiled kernels cannot be kept (%s): every program compiles them", error)
+        return compile_kernel(nvrtc, kernel, defines, target)[0]
     code = _read(path)
     if code is None:
         code, _ = compile_kernel(nvrtc, kernel, defines, target)
@@ -89,9 +94,12 @@ def cached_kernel(nvrtc: Nvrtc, kernel: KernelSource, defines: Defines, target: 
 
 
 def cache_folder() -> Path:
-    """Where machine code is kept: $XDG_CACHE_HOME or ~/.cache, then ffstereo_ros/kernels."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "ffstereo_ros" / "kernels"
+    """Where machine code is kept: `kernels` in the user's cache.
+
+    Raises:
+        CacheError: there is no such place.
+    """
+    return user_cache() / "kernels"
 
 
 def _key(nvrtc: Nvrtc, kernel: KernelSource, defines: Defines, target: str) -> str:

@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffstereo_ros.errors import FFStereoError, WeightsError
+from ffstereo_ros.errors import CacheError, FFStereoError, WeightsError
+from ffstereo_ros.user_cache import user_cache
 
 SUFFIX = ".safetensors"
 
@@ -22,20 +23,12 @@ class WeightsFile:
 
 
 def cache_dir() -> Path:
-    """`weights` in $FFSTEREO_CACHE, else in $XDG_CACHE_HOME/ffstereo, else in ~/.cache/ffstereo.
+    """`weights` in the user's cache.
 
     Raises:
-        WeightsError: none is set and the user has no home folder, as in a container that runs under a bare number.
+        CacheError: there is no such place.
     """
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        if own := os.environ.get("FFSTEREO_CACHE"):
-            return Path(own).expanduser() / "weights"
-        return (Path(base) if base else Path.home() / ".cache") / "ffstereo" / "weights"
-    except RuntimeError as error:  # pathlib's, where neither HOME nor the user's entry is there
-        raise WeightsError(
-            "this user has no home folder, so there is no cache: set HOME, or FFSTEREO_CACHE to a writable folder"
-        ) from error
+    return user_cache() / "weights"
 
 
 def known_weights() -> dict[str, WeightsFile]:
@@ -44,7 +37,7 @@ def known_weights() -> dict[str, WeightsFile]:
     Of a cache that cannot be read nothing is known; `cache_trouble` says why.
     """
     cached: list[Path] = []
-    with contextlib.suppress(WeightsError):
+    with contextlib.suppress(CacheError):
         cached = _files_in(cache_dir())
     places = (("cache", cached), ("shipped", _files_in(Path(__file__).parent)))
     return {path.stem: WeightsFile(path.stem, path, place) for place, paths in places for path in paths}
@@ -54,7 +47,7 @@ def cache_trouble() -> str:
     """Why the cache cannot be read; empty where it can, or is not there yet."""
     try:
         _files_in(cache_dir())
-    except WeightsError as error:
+    except CacheError as error:
         return str(error)
     return ""
 
@@ -66,7 +59,7 @@ def _files_in(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise WeightsError(
+        raise CacheError(
             f"cache folder {folder} cannot be read ({error.strerror or error}); "
             "free it or set FFSTEREO_CACHE to a folder of your own"
         ) from error
@@ -94,7 +87,9 @@ def describe(file: WeightsFile) -> str:
 def claim_cache() -> Path:
     """The cache folder, made and proven writable before anything is fetched into it.
 
-    Raises WeightsError naming the folder and the variable that chooses another.
+    Raises:
+        CacheError: there is no such place.
+        WeightsError: it cannot be written; the message names the variable that chooses another.
     """
     folder = cache_dir()
     probe = folder / f".writable.{os.getpid()}"

@@ -57,7 +57,7 @@ def test_list_without_a_cache_that_can_be_read(tmp_path: Path, capsys: pytest.Ca
     out = capsys.readouterr().out
     assert f"here (cache folder {tmp_path}/cache/weights cannot be read (Permission denied)" in out
     assert "mini  (shipped, " in out
-    assert f"TensorRT engines: {tmp_path}/cache/engines: Permission denied" in out
+    assert f"engine cache: {tmp_path}/cache/engines cannot be read (Permission denied)" in out
 
 
 def test_list_without_a_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ class CountingNvrtc(Nvrtc):
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KernelSource:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("FFSTEREO_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "kernel.cu"
     path.write_text('extern "C" __global__ void nothing(int) {}')
     return KernelSource(path, "nothing")
@@ -160,6 +160,21 @@ def test_a_write_that_fails_leaves_nothing_behind(
     assert cached_kernel(CountingNvrtc(), kernel, (), "sm_90")
     assert list(kernel_compile.cache_folder().iterdir()) == []
     assert "No space left on device" in caplog.text
+
+
+def test_without_a_home_every_program_compiles(
+    kernel: KernelSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    compiler = CountingNvrtc()
+    assert cached_kernel(compiler, kernel, (), "sm_90") == cached_kernel(compiler, kernel, (), "sm_90")
+    assert compiler.compiled == 2
+    assert "set HOME, or FFSTEREO_CACHE" in caplog.text
 
 
 def test_what_nvrtc_says_reaches_the_message(kernel: KernelSource) -> None:

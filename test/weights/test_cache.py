@@ -8,7 +8,7 @@ import pytest
 from not_root import not_root
 
 import ffstereo_ros.weights
-from ffstereo_ros.errors import WeightsError
+from ffstereo_ros.errors import CacheError
 from ffstereo_ros.factory import find_weights
 from ffstereo_ros.network.checkpoint.official import load_official
 from ffstereo_ros.network.checkpoint.store import save_weights
@@ -75,7 +75,7 @@ def test_without_a_home_shipped_weights_are_found_and_a_download_says_what_to_se
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
     assert find_weights("").name == "mini.safetensors"
-    with pytest.raises(WeightsError, match=r"no home folder.*set HOME, or FFSTEREO_CACHE to a writable folder"):
+    with pytest.raises(CacheError, match=r"no home folder.*set HOME, or FFSTEREO_CACHE to a writable folder"):
         claim_cache()
 
 
