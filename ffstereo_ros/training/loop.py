@@ -33,7 +33,13 @@ from ffstereo_ros.training.parallel import GradientExchange, helpers
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor, share
 from ffstereo_ros.training.start import freeze_norms, starting_model
 from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, check_unused, load_state, save_average, save_state
-from ffstereo_ros.training.validation import autocast, folder_examples, held_out_examples, validate
+from ffstereo_ros.training.validation import (
+    autocast,
+    check_examples,
+    folder_examples,
+    held_out_examples,
+    validate,
+)
 
 _HELD_OUT = 32
 _LOG_EVERY = 20
@@ -59,6 +65,8 @@ def train(settings: TrainSettings) -> TrainResult:
     """
     if not settings.resume:
         check_unused(settings.output)
+    if settings.evaluate_on is not None:
+        check_examples(settings.evaluate_on)
     settings.output.mkdir(parents=True, exist_ok=True)
     with helpers(functools.partial(_help, settings), settings.output, settings.processes):
         return _Run(settings).run()

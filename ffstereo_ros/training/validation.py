@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffstereo_ros.core.frame import prepare_pair, restore_disparity
+from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.metrics import count_disparity, mean_figures
 from ffstereo_ros.network.model import SIZE_MULTIPLE, FastFoundationStereo
@@ -47,6 +48,16 @@ def folder_examples(folder: Path) -> Iterator[Example]:
         data = scene.load()
         if data.truth is not None:
             yield Example(scene.name, scene.group, data.left, data.right, data.truth)
+
+
+def check_examples(folder: Path) -> None:
+    """Asked before a run, whose first evaluation is 20 minutes away.
+
+    Raises:
+        InputFileError: the folder holds no scene, or none with truth.
+    """
+    if next(folder_examples(folder), None) is None:
+        raise InputFileError(f"{folder}: none of its scenes has truth to evaluate on")
 
 
 @torch.no_grad()

@@ -102,6 +102,16 @@ def test_a_run_that_is_there_is_not_overwritten(tmp_path: Path, file: str, remed
     )
 
 
+def test_scenes_to_evaluate_on_are_looked_at_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    for name in ("left.png", "right.png"):
+        cv2.imwrite(str(tmp_path / "scenes" / name), np.zeros((64, 96, 3), np.uint8))
+    for folder, reason in ((tmp_path / "none", "none"), (tmp_path / "scenes", "none of its scenes has truth")):
+        with pytest.raises(InputFileError, match=reason):
+            train(_settings(tmp_path / "run", 1, evaluate_on=folder))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
