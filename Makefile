@@ -33,7 +33,7 @@ check: $(READY)
 benchmark: $(READY)
 	$(BIN)/ffstereo bench node --report $(BENCH)/node.md --json $(BENCH)/node.json
 	$(BIN)/ffstereo bench network --report $(BENCH)/network_cpu.md --json $(BENCH)/network_cpu.json $(WEIGHTS)
-	$(if $(SCENES),$(BIN)/ffstereo evaluate $(SCENES) --output build/accuracy --summary $(BENCH) --backend sgbm torch,\
+	$(if $(SCENES),$(BIN)/ffstereo evaluate $(SCENES) --force --output build/accuracy --summary $(BENCH) --backend sgbm torch,\
 		@echo 'accuracy is left out: name a folder of scenes, make benchmark SCENES=/path/to/scenes')
 
 # Takes away what make made; demo_output/ and everything else stays.

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
 from ffstereo_ros.cli.matching import add_filter_arguments, filters_of
-from ffstereo_ros.errors import InputFileError, ParameterError
+from ffstereo_ros.cli.output_folder import add_output_arguments, claim
+from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.evaluation.evaluator import DEFAULT_MAX_DISPARITY, Contender, EvaluatorSettings, evaluate
 from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.report import write_scene_report
 from ffstereo_ros.evaluation.results import ContenderResult, Run, SceneResult, write_csv, write_json
 from ffstereo_ros.evaluation.summary import write_summary
+
+_FILES = ("metrics.json", "metrics.csv", "report.html")
+_SUMMARY_FILES = ("accuracy.md", "accuracy.json", "accuracy.svg")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -34,12 +37,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a scene, a folder of scenes, or a data set: left/right/disp.png, Middlebury, ETH3D, KITTI, Sintel, "
         "SceneFlow",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add_output_arguments(parser)
     parser.add_argument(
         "--own-max-disparity",
         action="store_true",
         help="search each scene as far as its published bound, or else its truth's largest disparity + 1 px "
-        "(instead of --max-disparity; a multiple of 16 px for sgbm, of 32 px for the others)",
+        "(px of the left image, whatever the scale; instead of --max-disparity; rounded up to a multiple of 16 px for "
+        "sgbm, of 32 px for the others, at the scaled size)",
     )
     parser.add_argument("--repeats", type=int, default=1, help="matches per scene; times are their median (default 1)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N scenes")
@@ -62,17 +66,16 @@ def run(args: argparse.Namespace) -> int:
         0, or 1 if no scene gave a result, or 130 after Ctrl-C; the files are written in each case.
 
     Raises:
-        FFStereoError: no scenes, a setting out of range, or no contender can run.
+        FFStereoError: no scenes, a setting out of range, results that would be lost, or no contender can run.
     """
-    if args.repeats < 1 or (args.limit is not None and args.limit < 1):
-        raise ParameterError("--repeats and --limit: must be at least 1")
+    settings = _settings(args)
     scenes = find_scenes(args.scenes)[: args.limit]
     contenders = contenders_of(args)
-    bound = None if args.own_max_disparity else args.max_disparity
-    settings = EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures, filters_of(args))
     for contender in contenders:
-        contender.matcher(bound or DEFAULT_MAX_DISPARITY)  # what cannot run is refused now, not once a scene
-    output = make_output(args.output)
+        # What cannot run is refused now, not once a scene.
+        contender.matcher(settings.max_disparity or DEFAULT_MAX_DISPARITY)
+    output = claim(args.output, _FILES, force=args.force)
+    summary = args.summary and claim(args.summary, _SUMMARY_FILES, force=args.force)
     results = Run(
         source=str(args.scenes),
         contenders=[ContenderResult(contender.label) for contender in contenders],
@@ -88,27 +91,19 @@ def run(args: argparse.Namespace) -> int:
         for contender in contenders:
             contender.close()
     write_all(results, output)
-    if args.summary is not None:
-        written = write_summary(results, make_output(args.summary))
+    if summary is not None:
+        written = write_summary(results, summary)
         print(f"summary: {', '.join(str(path) for path in written)}")
     if not results.complete:
         return 130
     return 0 if any(not scene.failed for contender in results.contenders for scene in contender.scenes) else 1
 
 
-def make_output(output: Path) -> Path:
-    """Makes the folder for the results.
-
-    Raises:
-        InputFileError: it cannot be made or written to.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise InputFileError(f"{output}: cannot be written to ({error.strerror}); choose another --output") from error
-    return output
+def _settings(args: argparse.Namespace) -> EvaluatorSettings:
+    if args.repeats < 1 or (args.limit is not None and args.limit < 1):
+        raise ParameterError("--repeats and --limit: must be at least 1")
+    bound = None if args.own_max_disparity else args.max_disparity
+    return EvaluatorSettings(bound, args.repeats, not args.no_consistency, args.pictures, filters_of(args))
 
 
 def write_all(results: Run, output: Path) -> None:
@@ -117,10 +112,11 @@ def write_all(results: Run, output: Path) -> None:
     write_csv(results, output / "metrics.csv")
     write_scene_report(results, output / "report.html")
     for contender in results.contenders:
-        mean = contender.mean().get("all")
-        if mean:
+        judged = len(contender.judged())
+        if judged:
+            mean = contender.mean()["all"]
             print(
-                f"{contender.label}: mean over {len(contender.scenes)} scenes, all truth pixels: "
+                f"{contender.label}: mean over {judged} scene{'s' * (judged > 1)}, all truth pixels: "
                 f"bad2 {mean['bad2']:.2f} %, D1 {mean['d1']:.2f} %, EPE {mean['epe']:.3f} px, "
                 f"density {mean['density']:.1f} %; p50 {contender.latency.as_dict()['p50_ms']:.0f} ms"
             )

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ffstereo_ros.cli.evaluate import make_output
 from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, settings_of
+from ffstereo_ros.cli.output_folder import add_output_arguments, claim
 from ffstereo_ros.errors import InputFileError, ParameterError
 from ffstereo_ros.evaluation.bag_evaluator import BagJudge
 from ffstereo_ros.evaluation.bag_frames import Decoders, FrameStream
@@ -22,6 +22,8 @@ from ffstereo_ros.evaluation.bag_writer import OUTPUTS, ResultBag, free_path
 from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
 from ffstereo_ros.evaluation.results import write_json
 from ffstereo_ros.factory import create_matcher
+
+_FILES = ("metrics.json", "frames.csv", "report.html")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -34,10 +36,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "early and still writes them.",
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="a bag folder, an .mcap, a .db3 or a .bag file")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for figures and report")
+    add_output_arguments(parser)
     _add_bag_arguments(parser)
     add_matching_arguments(parser)
-    add_filter_arguments(parser)
+    add_filter_arguments(parser, over_time=True)
     return parser
 
 
@@ -48,7 +50,8 @@ def _add_bag_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth",
         default="",
         metavar="TOPIC|none",
-        help="DisparityImage, aligned depth Image or PointCloud2 (with /tf_static) to judge against (default: found)",
+        help="DisparityImage, aligned depth Image or PointCloud2 (with /tf_static) to judge against (default: found; "
+        "never disparity, depth/image_rect or points2 beside the pair, which are a matcher's answers)",
     )
     parser.add_argument("--truth-tolerance", type=float, default=0.05, metavar="S", help="default 0.05 s")
     parser.add_argument(
@@ -79,30 +82,30 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command.
 
     Returns:
-        0, or 1 if no frame was matched, or 130 after Ctrl-C; the files are written in each case.
+        0, or 1 if no frame was matched or the bag is damaged, or 130 after Ctrl-C; the files are written in each case.
 
     Raises:
-        FFStereoError: no pair in the bag, a setting out of range, or the backend cannot run.
+        FFStereoError: no pair in the bag, a setting out of range, results that would be lost, or no backend to run.
     """
     _check(args)
-    output = make_output(args.output)
+    output = claim(args.output, _FILES, force=args.force)
     result = BagRun(source=str(args.bag), started=datetime.now(timezone.utc).isoformat(timespec="seconds"))
     result.command = shlex.join(["ffstereo", *sys.argv[1:]])
+    status = 0
     try:
         _judge(args, output, result)
     except KeyboardInterrupt:
-        print("\ninterrupted: writing what there is", flush=True)
+        result.ended, status = "interrupted", 130
     except InputFileError as error:
         if not result.frames:
             raise
-        result.note(str(error))
-        print(f"\nended early: {error}", flush=True)
+        result.ended, status = f"ended early ({error})", 1
+    if result.ended:
+        print(f"\n{result.ended}: writing what there is", flush=True)
     write_json(result.as_dict(), output / "metrics.json")
     write_bag_report(result, output / "report.html")
     _tell(result, output)
-    if not result.complete:
-        return 130
-    return 0 if result.frames else 1
+    return status or (0 if result.frames else 1)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -124,12 +127,13 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
         bag = stack.enter_context(Bag(args.bag))
         topics = find_topics(bag.types, left=args.left_topic, right=args.right_topic)
         filters = filters_of(args)
-        truth = "" if args.truth == "none" else find_truth(bag.types, args.truth)
-        result.planned, result.truth = bag.count(topics.left), truth
+        result.planned = bag.count(topics.left)
+        result.truth, why_none = _truth(args, bag, topics)
+        result.note(why_none)
         ready = create_matcher(settings_of(args))
         stack.callback(ready.matcher.backend.close)
         result.backend = ready.reason
-        print(f"{ready.reason}\nleft {topics.left}, right {topics.right}; truth: {truth or 'none'}")
+        print(f"{ready.reason}\nleft {topics.left}, right {topics.right}; {why_none or f'truth: {result.truth}'}")
         frames = FrameStream(bag, topics, node_decoders(), tolerance=args.sync_tolerance)
         result.stream = frames.counts
         judge = BagJudge(
@@ -140,9 +144,9 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
             left_right_every=args.left_right_every,
             picture_every=max(1, min(result.planned, args.limit or result.planned) // args.pictures),
         )
-        if truth:
+        if result.truth:
             # A reader of its own: the truth is read at its own pace, and no message is kept longer than needed.
-            judge.truth = BagTruth(stack.enter_context(Bag(args.bag)), truth, tolerance=args.truth_tolerance)
+            judge.truth = BagTruth(stack.enter_context(Bag(args.bag)), result.truth, tolerance=args.truth_tolerance)
         if args.result_bag != "none":
             judge.result_bag = stack.enter_context(_result_bag(args, output, topics, ready.matcher.backend.name))
         try:
@@ -150,6 +154,13 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
         finally:
             if judge.result_bag is not None and judge.result_bag.frames:
                 result.result_bag = str(judge.result_bag.path)
+
+
+def _truth(args: argparse.Namespace, bag: Bag, topics: StereoTopics) -> tuple[str, str]:
+    """The topic to judge against, and where there is none, why."""
+    if args.truth == "none":
+        return "", "no truth: --truth none"
+    return find_truth(bag.types, topics.namespace, args.truth)
 
 
 def node_decoders() -> Decoders:

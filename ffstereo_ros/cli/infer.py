@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, settings_of
+from ffstereo_ros.cli.output_folder import add_output_arguments, claim
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.filters.chain import FilterChain
 from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
 from ffstereo_ros.core.matcher import StereoResult
-from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.factory import create_matcher
 from ffstereo_ros.files.cameras import read_camera
 from ffstereo_ros.files.clouds import write_ply
-from ffstereo_ros.files.images import colour_disparity, read_rgb, write_rgb
+from ffstereo_ros.files.images import colour_disparity, read_pair, write_rgb
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -24,14 +24,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("infer", help="disparity, depth and cloud of one pair of image files")
     parser.add_argument("left", type=Path, metavar="LEFT", help="left rectified image")
     parser.add_argument("right", type=Path, metavar="RIGHT", help="right rectified image")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add_output_arguments(parser)
     parser.add_argument(
         "--camera",
         metavar="FILE",
         help="calibration: calib.json, K.txt, a folder with left.yaml and right.yaml, or LEFT.yaml,RIGHT.yaml",
     )
     parser.add_argument("--raw", action="store_true", help="also write disparity_raw.npy, the answer before any mask")
-    parser.add_argument("--force", action="store_true", help="replace results that are already in the folder")
     add_matching_arguments(parser)
     add_filter_arguments(parser)
     return parser
@@ -43,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FFStereoError: an input cannot be used, or results would be overwritten.
     """
-    left, right = read_rgb(args.left), read_rgb(args.right)
+    left, right = read_pair(args.left, args.right)
     camera = read_camera(args.camera, left.shape[1], left.shape[0]) if args.camera else None
-    _claim(args.output, _names(camera is not None, args.raw), args.force)
+    claim(args.output, _names(camera is not None, args.raw), force=args.force)
     filters = filters_of(args)
     ready = create_matcher(settings_of(args))
     print(ready.reason)
@@ -60,19 +59,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _names(with_camera: bool, raw: bool) -> list[str]:
-    names = ["disparity.npy", "disparity.png"]
-    return names + (["depth.npy", "cloud.ply"] if with_camera else []) + (["disparity_raw.npy"] if raw else [])
-
-
-def _claim(output: Path, names: list[str], force: bool) -> None:
-    present = [name for name in names if (output / name).exists()]
-    if present and not force:
-        raise InputFileError(f"{output} already holds {', '.join(present)}: choose another folder or add --force")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputFileError(f"output {output}: cannot be made: {error}") from error
+def _names(with_camera: bool, raw: bool) -> tuple[str, ...]:
+    metric = ("depth.npy", "cloud.ply") if with_camera else ()
+    return ("disparity.npy", "disparity.png", *metric, *(("disparity_raw.npy",) if raw else ()))
 
 
 def _write_disparity(output: Path, result: StereoResult, *, raw: bool) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ffstereo_ros.core.filters.chain import FilterSettings
 from ffstereo_ros.factory import MatcherSettings
 from ffstereo_ros.params import BY_NAME
 
+# They mix a frame with those before it: a single pair has none.
+_OVER_TIME = ("temporal_weight", "temporal_max_change")
 
-def add_matching_arguments(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of `MatcherSettings`, with the default, range and sentence of ``params.py``."""
-    _add_options(parser.add_argument_group("matching"), MatcherSettings.__dataclass_fields__)
+
+def add_matching_arguments(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> None:
+    """One option for each field of `MatcherSettings`, with the default, range and sentence of ``params.py``.
+
+    Args:
+        without: fields that the command decides itself.
+    """
+    names = (name for name in MatcherSettings.__dataclass_fields__ if name not in without)
+    _add_options(parser.add_argument_group("matching"), names)
 
 
 def settings_of(args: argparse.Namespace) -> MatcherSettings:
@@ -24,12 +32,14 @@ def settings_of(args: argparse.Namespace) -> MatcherSettings:
     return MatcherSettings(**{name: getattr(args, name) for name in MatcherSettings.__dataclass_fields__})
 
 
-def add_filter_arguments(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of `FilterSettings`, likewise."""
-    _add_options(
-        parser.add_argument_group("filters", "what the node can take out; all are off"),
-        FilterSettings.__dataclass_fields__,
-    )
+def add_filter_arguments(parser: argparse.ArgumentParser, *, over_time: bool = False) -> None:
+    """One option for each field of `FilterSettings`, likewise.
+
+    Args:
+        over_time: also of the filters that change nothing in a single pair.
+    """
+    names = (name for name in FilterSettings.__dataclass_fields__ if over_time or name not in _OVER_TIME)
+    _add_options(parser.add_argument_group("filters", "what the node can take out; all are off"), names)
 
 
 def filters_of(args: argparse.Namespace) -> FilterSettings:
@@ -38,7 +48,8 @@ def filters_of(args: argparse.Namespace) -> FilterSettings:
     Raises:
         ParameterError: a value is out of range.
     """
-    return FilterSettings(**{name: getattr(args, name) for name in FilterSettings.__dataclass_fields__})
+    names = (name for name in FilterSettings.__dataclass_fields__ if name in args)
+    return FilterSettings(**{name: getattr(args, name) for name in names})
 
 
 def _add_options(group: argparse._ArgumentGroup, names: Iterable[str]) -> None:

@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
-from ffstereo_ros.errors import FFStereoError, InputFileError
+from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.evaluation.bags import Bag, StereoTopics
+from ffstereo_ros.evaluation.pairing import LEFT, RIGHT, Pairing
 
 Uint8Image = NDArray[np.uint8]
-
-# Images waiting for their partner, per side; beyond that the oldest is given up and counted.
-_WAITING = 200
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Decoders:
     """How messages become arrays; the node's own functions, handed in.
 
     Attributes:
-        images: from the left and right image message to two uint8 ``[H, W, 3]`` RGB images.
+        images: from the left and right message, raw or compressed, to two uint8 ``[H, W, 3]`` RGB images.
         camera: from both CameraInfo and the image's width and height in px to the camera.
     """
 
@@ -72,20 +69,11 @@ class StereoFrame:
     left_info: Any
 
 
-@dataclass
-class PlainImage:
-    """A decompressed image with the fields of sensor_msgs/Image that matter."""
-
-    height: int
-    width: int
-    encoding: str
-    step: int
-    is_bigendian: int
-    data: Uint8Image
-
-
 class FrameStream:
     """Every stereo pair of a bag, one at a time; memory does not grow with the bag.
+
+    Args:
+        tolerance: largest difference between left and right stamp, s; within it each image is paired with its nearest.
 
     Attributes:
         counts: what has been met so far.
@@ -93,8 +81,7 @@ class FrameStream:
 
     def __init__(self, bag: Bag, topics: StereoTopics, decoders: Decoders, *, tolerance: float = 0.0) -> None:
         self._bag, self._topics, self._decoders = bag, topics, decoders
-        self._tolerance = round(tolerance * 1e9)
-        self._waiting: dict[str, dict[int, tuple[int, Any]]] = {topics.left: {}, topics.right: {}}
+        self._pairing: Pairing[tuple[int, Any]] = Pairing(round(tolerance * 1e9))
         self._infos: dict[str, Any] = {}
         self.counts = StreamCounts()
 
@@ -103,46 +90,29 @@ class FrameStream:
         self._infos = {
             name: message for name in (topics.left_info, topics.right_info) if (message := self._first(name))
         }
+        sides = {topics.left: LEFT, topics.right: RIGHT}
         for topic, logged, message in self._bag.messages(*filter(None, vars(topics).values())):
-            if topic not in self._waiting:
+            if topic in sides:
+                yield from self._frames(self._pairing.add(sides[topic], stamp_of(message), (logged, message)))
+            else:
                 self._infos[topic] = message
-                continue
-            pair = self._partner(topic, logged, message)
-            frame = None if pair is None else self._frame(*pair)
-            if frame is not None:
-                self.counts.frames += 1
-                yield frame
-        self.counts.unpaired_left += len(self._waiting[topics.left])
-        self.counts.unpaired_right += len(self._waiting[topics.right])
+        yield from self._frames(self._pairing.finish())
 
     def _first(self, topic: str) -> Any:
         """The first message: a calibration recorded after its first image holds for that image too."""
         return next((message for _, _, message in self._bag.messages(topic)), None) if topic else None
 
-    def _partner(self, topic: str, logged: int, message: Any) -> tuple[int, int, Any, Any] | None:
-        """Stamp, time of recording, left and right message once both are there."""
-        stamp = stamp_of(message)
-        is_left = topic == self._topics.left
-        others = self._waiting[self._topics.right if is_left else self._topics.left]
-        nearest = min(others, key=lambda other: abs(other - stamp), default=None)
-        if nearest is None or abs(nearest - stamp) > self._tolerance:
-            mine = self._waiting[topic]
-            mine[stamp] = (logged, message)
-            self._forget(mine, is_left)
-            return None
-        other_logged, other = others.pop(nearest)
-        left, right = (message, other) if is_left else (other, message)
-        return (stamp if is_left else nearest), max(logged, other_logged), left, right
-
-    def _forget(self, waiting: dict[int, tuple[int, Any]], is_left: bool) -> None:
-        if len(waiting) > _WAITING:
-            del waiting[next(iter(waiting))]
-            self.counts.unpaired_left += is_left
-            self.counts.unpaired_right += not is_left
+    def _frames(self, pairs: list[tuple[int, tuple[int, Any], tuple[int, Any]]]) -> Iterator[StereoFrame]:
+        self.counts.unpaired_left, self.counts.unpaired_right = self._pairing.unpaired
+        for stamp, (left_logged, left), (right_logged, right) in pairs:
+            frame = self._frame(stamp, max(left_logged, right_logged), left, right)
+            if frame is not None:
+                self.counts.frames += 1
+                yield frame
 
     def _frame(self, stamp: int, logged: int, left: Any, right: Any) -> StereoFrame | None:
         try:
-            images = self._decoders.images(plain_image(left), plain_image(right))
+            images = self._decoders.images(left, right)
         except FFStereoError as error:
             self.counts.refuse(str(error))
             return None
@@ -164,24 +134,6 @@ class FrameStream:
 def stamp_of(message: Any) -> int:
     """Header stamp, ns."""
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
-
-
-def plain_image(message: Any) -> Any:
-    """The message itself, or a CompressedImage (JPEG, PNG) unpacked.
-
-    Raises:
-        InputFileError: the compressed data cannot be unpacked.
-    """
-    if hasattr(message, "encoding"):
-        return message
-    image = cv2.imdecode(np.asarray(message.data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputFileError(f"compressed image of format '{message.format}' cannot be unpacked: use jpeg or png")
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    encoding = {1: "mono8" if image.dtype == np.uint8 else "mono16", 3: "bgr8", 4: "bgra8"}[channels]
-    height, width = image.shape[:2]
-    flat = np.ascontiguousarray(image).view(np.uint8).reshape(-1)
-    return PlainImage(height, width, encoding, flat.size // height, 0, flat)
 
 
 def info_with_ros2_names(info: Any) -> Any:

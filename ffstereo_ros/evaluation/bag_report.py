@@ -31,7 +31,7 @@ def write_bag_report(run: BagRun, path: Path) -> None:
     page = Page(
         title="Stereo evaluation of a recording",
         subtitle=f"{run.source} · {covered} · {run.started}",
-        partial="" if run.complete else f"interrupted after {covered}; {run.planned} left images are in the bag.",
+        partial="" if run.complete else f"{run.ended} after {covered}; {run.planned} left images are in the bag.",
         verdicts=_verdicts(run),
         tables=[*_truth_tables(run), _consistency_table(run), _frames_table(run)],
         plots=_plots(run),

@@ -34,7 +34,8 @@ class BagRun:
         strips: pictures of a few frames.
         notes: what the reader should know.
         seconds: of the bag that were covered.
-        complete: False where it was interrupted.
+        complete: False where it ended early.
+        ended: how it did: "interrupted", or "ended early" and what was wrong with a file; else empty.
     """
 
     source: str
@@ -53,6 +54,7 @@ class BagRun:
     negative_percent: Series = field(default_factory=Series)
     seconds: float = 0.0
     complete: bool = False
+    ended: str = ""
     started: str = ""
     command: str = ""
     result_bag: str = ""
@@ -72,6 +74,7 @@ class BagRun:
         entry: dict[str, Any] = {
             "format": 1,
             "complete": self.complete,
+            "ended": self.ended,
             "source": self.source,
             "backend": self.backend,
             "command": self.command,

@@ -19,9 +19,18 @@ Float32Array = NDArray[np.float32]
 DISPARITY, IMAGE, CLOUD = "stereo_msgs/msg/DisparityImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 TF_TYPE = "tf2_msgs/msg/TFMessage"
 
+# What the node, the result bags of evaluate-bag and stereo_image_proc call their answers.
+_OWN = ("disparity", "depth/image_rect", "points2")
 
-def find_truth(types: dict[str, str], named: str = "") -> str:
+
+def find_truth(types: dict[str, str], namespace: str, named: str = "") -> tuple[str, str]:
     """The topic to judge against: the named one, else the first disparity, depth image or cloud; empty if none.
+
+    Under the names of ``_OWN`` in the pair's namespace stands what some matcher, this package's above all, answered
+    for this very pair: it is no truth unless it is named as one.
+
+    Returns:
+        The topic, and where it is empty, why.
 
     Raises:
         InputFileError: the named topic is not there, or of a type that holds no depth.
@@ -32,12 +41,23 @@ def find_truth(types: dict[str, str], named: str = "") -> str:
                 f"--truth {named}: {types.get(named, 'no such topic in the bag')}; a DisparityImage, a depth Image "
                 "or a PointCloud2 is needed, or 'none'"
             )
-        return named
-    disparities = [name for name, kind in types.items() if kind == DISPARITY]
-    depths = [name for name, kind in types.items() if kind == IMAGE and "depth" in name.lower()]
-    has_tf = TF_TYPE in types.values()
-    clouds = [name for name, kind in types.items() if kind == CLOUD and has_tf]
-    return next(iter(disparities + depths + clouds), "")
+        return named, ""
+    own = [name for name in (f"{namespace}/{output}" for output in _OWN) if name in types]
+    others = {name: kind for name, kind in types.items() if name not in own}
+    disparities = [name for name, kind in others.items() if kind == DISPARITY]
+    depths = [name for name, kind in others.items() if kind == IMAGE and "depth" in name.lower()]
+    clouds = [name for name, kind in others.items() if kind == CLOUD and TF_TYPE in types.values()]
+    found = next(iter(disparities + depths + clouds), "")
+    return found, "" if found else _why_none(own)
+
+
+def _why_none(own: list[str]) -> str:
+    if own:
+        return (
+            f"no truth: {', '.join(own)} are named as a matcher's own answers for this pair; where they come from "
+            "another sensor, say so with --truth TOPIC"
+        )
+    return "no truth: the bag has no DisparityImage, no depth Image, and no PointCloud2 with /tf_static"
 
 
 class BagTruth:

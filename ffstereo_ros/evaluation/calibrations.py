@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read_middlebury(path: Path) -> StereoCamera:
 
     ``Z = baseline * f / (d + doffs)`` (Scharstein et al., GCPR 2014, and the data set's own page).
     """
-    values = middlebury_values(path)
+    values = _values(path)
     try:
         cam0, cam1 = _matrix(values["cam0"]), _matrix(values["cam1"])
         offset = float(values["doffs"]) if "doffs" in values else cam1[0, 2] - cam0[0, 2]
@@ -47,7 +48,25 @@ def read_middlebury(path: Path) -> StereoCamera:
     return StereoCamera(*size, float(cam0[0, 0]), float(cam0[1, 1]), cx, cx + offset, float(cam0[1, 2]), baseline)
 
 
-def middlebury_values(path: Path) -> dict[str, str]:
+def middlebury_bound(path: Path) -> int | None:
+    """The disparities a ``calib.txt`` says are enough (``ndisp``), px, or None where it says nothing.
+
+    Raises:
+        InputFileError: it cannot be read, or its ``ndisp`` is no number above 0.
+    """
+    stated = _values(path).get("ndisp")
+    if stated is None:
+        return None
+    try:
+        bound = math.ceil(float(stated))
+    except (OverflowError, ValueError):
+        bound = 0
+    if bound < 1:
+        raise InputFileError(f"{path}: ndisp={stated}: a number of px above 0 is needed, or no such line")
+    return bound
+
+
+def _values(path: Path) -> dict[str, str]:
     """The ``name=value`` lines of a ``calib.txt``."""
     lines = (line.partition("=") for line in _read(path).splitlines())
     return {name.strip(): value.strip() for name, equals, value in lines if equals}
@@ -62,14 +81,24 @@ def read_kitti(path: Path, width: int, height: int) -> StereoCamera:
     matrices = {name.strip(): value.split() for name, colon, value in lines if colon}
     for left, right in (("P_rect_02", "P_rect_03"), ("P2", "P3"), ("P_rect_00", "P_rect_01"), ("P0", "P1")):
         if left in matrices and right in matrices:
-            P_left, P_right = (np.array(matrices[name], dtype=np.float64) for name in (left, right))
+            P_left, P_right = (_projection(path, name, matrices[name]) for name in (left, right))
             return StereoCamera.from_projections(P_left, P_right, width, height)
     raise InputFileError(f"{path}: no pair of projection matrices (P_rect_02/03, P2/P3, P0/P1) in it")
 
 
+def _projection(path: Path, name: str, words: list[str]) -> NDArray[np.float64]:
+    try:
+        return np.array(words, dtype=np.float64)
+    except ValueError as error:
+        raise InputFileError(f"{path}: {name}: {error}: only numbers are allowed") from error
+
+
 def _matrix(text: str) -> NDArray[np.float64]:
     """``[f 0 cx; 0 f cy; 0 0 1]`` as an array ``[3, 3]``."""
-    return np.array([[float(word) for word in row.split()] for row in text.strip("[] ").split(";")])
+    rows = [[float(word) for word in row.split()] for row in text.strip("[] ").split(";")]
+    if [len(row) for row in rows] != [3, 3, 3]:
+        raise ValueError(f"{text} has no three rows of three")
+    return np.array(rows)
 
 
 def _read(path: Path) -> str:

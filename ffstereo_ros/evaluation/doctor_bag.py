@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.evaluation.bag_frames import Decoders, FrameStream, StereoFrame, stamp_of
 from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
-from ffstereo_ros.evaluation.doctor_pair import check_pair
+from ffstereo_ros.evaluation.doctor_pair import SearchRange, check_pair
 from ffstereo_ros.evaluation.findings import Finding
+
+# From width and height of the left image in px to the camera.
+CameraOf = Callable[[int, int], StereoCamera]
 
 # A minute of 30 Hz shows what is wrong with a driver; more would make a long bag wait.
 _STAMPS, _FRAMES = 1800, 5
+
+# Left and right images further apart than this are no pair: in s, and in periods, so that where an image is lost its
+# partner does not meet the next one.
+_APART, _APART_PERIODS = 0.1, 0.4
 
 
 @dataclass
@@ -26,11 +35,42 @@ class Stamps:
     right: list[int] = field(default_factory=list)
 
 
-def check_bag(bag: Bag, decoders: Decoders, *, max_disparity: float, left: str = "", right: str = "") -> list[Finding]:
+@dataclass
+class _Chosen:
+    """Frames to look at, and what was met on the way.
+
+    Attributes:
+        apart: largest difference between left and right stamp that made a pair, s.
+        frames: a few of them, spread over the part that was read.
+        cameras: all that were met.
+        refused: frames that could not be used, by reason.
+    """
+
+    apart: float
+    frames: list[StereoFrame] = field(default_factory=list)
+    cameras: set[StereoCamera | None] = field(default_factory=set)
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+def check_bag(
+    bag: Bag,
+    decoders: Decoders,
+    search: SearchRange,
+    *,
+    camera: CameraOf | None = None,
+    left: str = "",
+    right: str = "",
+) -> list[Finding]:
     """All findings about an open bag.
 
+    Args:
+        decoders: from messages to arrays.
+        search: of the matcher that is to run.
+        camera: takes the place of the bag's own CameraInfo.
+        left, right: image topics; empty = found by name.
+
     Raises:
-        InputFileError: the bag is damaged, or a named topic is not in it.
+        InputFileError: the bag or the calibration is damaged.
     """
     try:
         topics = find_topics(bag.types, left=left, right=right)
@@ -41,7 +81,7 @@ def check_bag(bag: Bag, decoders: Decoders, *, max_disparity: float, left: str =
         *_topics(bag, topics),
         *judge_stamps(stamps),
         *_qos(bag, topics),
-        *_frames(bag, topics, decoders, stamps, max_disparity),
+        *_check_frames(_choose(bag, topics, decoders, stamps), topics, search, camera),
     ]
 
 
@@ -117,31 +157,36 @@ def _qos(bag: Bag, topics: StereoTopics) -> list[Finding]:
     return [Finding("note", "qos", "recorded as " + "; ".join(texts))] if texts else []
 
 
-def _frames(bag: Bag, topics: StereoTopics, decoders: Decoders, stamps: Stamps, max_disparity: float) -> list[Finding]:
-    """Looks at a few pairs, spread over the part that was read."""
-    stream = FrameStream(bag, topics, decoders, tolerance=0.1)
+def _choose(bag: Bag, topics: StereoTopics, decoders: Decoders, stamps: Stamps) -> _Chosen:
+    steps = np.diff(np.sort(stamps.left)) / 1e9
+    steps = steps[steps > 0]
+    apart = min(_APART, _APART_PERIODS * float(np.median(steps))) if steps.size else _APART
+    stream = FrameStream(bag, topics, decoders, tolerance=apart)
     every = max(1, len(stamps.left) // _FRAMES)
-    chosen: list[StereoFrame] = []
-    cameras = set()
+    chosen = _Chosen(apart, refused=stream.counts.refused)
     for number, frame in enumerate(stream):
-        cameras.add(frame.camera)
+        chosen.cameras.add(frame.camera)
         if number % every == 0:
-            chosen.append(frame)
-        if len(chosen) == _FRAMES:
+            chosen.frames.append(frame)
+        if len(chosen.frames) == _FRAMES:
             break
-    if not chosen:
-        reasons = "; ".join(stream.counts.refused) or "no left image met a right one within 0.1 s"
+    return chosen
+
+
+def _check_frames(chosen: _Chosen, topics: StereoTopics, search: SearchRange, given: CameraOf | None) -> list[Finding]:
+    if not chosen.frames:
+        reasons = "; ".join(chosen.refused) or f"no left image met a right one within {chosen.apart:.3g} s"
         return [Finding("bad", "images", f"no pair could be used: {reasons}")]
-    findings = []
-    if len(cameras) > 1:
-        findings.append(
-            Finding("note", "calibration", f"camera_info changes within the bag ({len(cameras)} different)")
-        )
-    if chosen[0].camera_trouble and topics.left_info and topics.right_info:
-        findings.append(Finding("bad", "calibration", chosen[0].camera_trouble))
-    same_size = [frame for frame in chosen if frame.left.shape == chosen[0].left.shape]
-    pairs = [(frame.left, frame.right) for frame in same_size]
-    return findings + check_pair(pairs, chosen[0].camera, max_disparity=max_disparity)
+    first = chosen.frames[0]
+    findings = [Finding("warn", "images", f"{count} refused: {reason}") for reason, count in chosen.refused.items()]
+    if len(chosen.cameras) > 1:
+        text = f"camera_info changes within the bag ({len(chosen.cameras)} different)"
+        findings.append(Finding("note", "calibration", text))
+    if first.camera_trouble and topics.left_info and topics.right_info:
+        findings.append(Finding("bad", "calibration", first.camera_trouble))
+    pairs = [(frame.left, frame.right) for frame in chosen.frames if frame.left.shape == first.left.shape]
+    camera = first.camera if given is None else given(first.left.shape[1], first.left.shape[0])
+    return findings + check_pair(pairs, camera, search)
 
 
 def is_bag(path: Any) -> bool:

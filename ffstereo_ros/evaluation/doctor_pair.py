@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.evaluation.findings import Finding
 from ffstereo_ros.evaluation.pair_matches import PairMatches, join, match_features
+from ffstereo_ros.params import BY_NAME
 
 Uint8Image = NDArray[np.uint8]
 
@@ -24,15 +26,36 @@ _GAIN = 1.25
 _CLIPPED = 30.0
 
 
+# The parameter max_disparity is a multiple of this, and at most that, model px.
+_SEARCH_STEP, _SEARCH_MOST = BY_NAME["max_disparity"].step or 1, BY_NAME["max_disparity"].high or math.inf
+
+
+@dataclass(frozen=True)
+class SearchRange:
+    """How far a matcher looks.
+
+    Attributes:
+        reach: largest disparity it finds, px of the left image.
+        scale: model px per px of the left image; the parameter max_disparity counts model px.
+    """
+
+    reach: float
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        scaled = "" if self.scale == 1 else f" (max_disparity {self.reach * self.scale:g} px at scale {self.scale:g})"
+        return f"{self.reach:.0f} px are searched{scaled}"
+
+
 def check_pair(
-    frames: list[tuple[Uint8Image, Uint8Image]], camera: StereoCamera | None, *, max_disparity: float
+    frames: list[tuple[Uint8Image, Uint8Image]], camera: StereoCamera | None, search: SearchRange
 ) -> list[Finding]:
     """All findings about a pair of cameras.
 
     Args:
         frames: one or several frames, uint8 ``[H, W, 3]`` RGB left and right.
         camera: or None where it is not known.
-        max_disparity: that will be searched, px.
+        search: of the matcher that is to run.
     """
     left, right = frames[0]
     if left.shape != right.shape:
@@ -45,7 +68,7 @@ def check_pair(
         *_order(sound, camera),
         *_exposure(frames, sound),
         *check_camera(camera, left.shape[1], left.shape[0]),
-        *_range(sound, camera, max_disparity),
+        *_range(sound, camera, search),
     ]
 
 
@@ -166,16 +189,15 @@ def check_camera(camera: StereoCamera | None, width: int, height: int) -> list[F
     return findings or [Finding("ok", "calibration", text)]
 
 
-def _range(matches: PairMatches, camera: StereoCamera | None, max_disparity: float) -> list[Finding]:
+def _range(matches: PairMatches, camera: StereoCamera | None, search: SearchRange) -> list[Finding]:
     """Do the disparities at hand fit the search range, and the depths the world?"""
     if len(matches) < _ENOUGH:
         return []
     low, middle, high = np.percentile(matches.disparity, (2, 50, 98))
     text = f"disparities {low:.1f} to {high:.1f} px (2 % to 98 % of matches)"
     findings = []
-    if high > max_disparity:
-        remedy = f"nearer points are lost: raise max_disparity above {high:.0f} px or lower scale"
-        findings.append(Finding("warn", "range", f"{text}, {max_disparity:g} px are searched", remedy))
+    if high > search.reach:
+        findings.append(Finding("warn", "range", f"{text}, {search}", _longer_search(high, search)))
     if camera is not None and middle + camera.cx_offset > 0:
         far, near = (camera.focal_baseline / max(d + camera.cx_offset, 1e-3) for d in (max(low, 0.1), high))
         typical = camera.focal_baseline / (middle + camera.cx_offset)
@@ -184,3 +206,12 @@ def _range(matches: PairMatches, camera: StereoCamera | None, max_disparity: flo
             remedy = "unlikely for a stereo camera: check f and the unit of the baseline (m)"
             findings.append(Finding("warn", "range", text, remedy))
     return findings or [Finding("ok", "range", text)]
+
+
+def _longer_search(wanted: float, search: SearchRange) -> str:
+    """How to find disparities of ``wanted`` px of the left image."""
+    enough = math.ceil(wanted * search.scale / _SEARCH_STEP) * _SEARCH_STEP
+    if enough <= _SEARCH_MOST:
+        return f"nearer points are lost: raise max_disparity to {enough:g} px or lower scale"
+    fitting = math.floor(100 * _SEARCH_MOST / wanted) / 100
+    return f"nearer points are lost: max_disparity {_SEARCH_MOST:g} px with scale {fitting:g} finds them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,17 +33,19 @@ class Contender:
 
     Attributes:
         label: what it is called in tables.
-        create: from a maximum disparity in px to a matcher and the line that describes it.
-        step: its maximum disparity must be a multiple of this, px.
+        create: from a maximum disparity in model px to a matcher and the line that describes it.
+        step: its maximum disparity must be a multiple of this, model px.
+        limit: the largest it can be, a multiple of ``step``, model px; None = any.
     """
 
     label: str
     create: Callable[[int], tuple[StereoMatcher, str]]
     step: int = 32
+    limit: int | None = None
     _last: tuple[int, StereoMatcher, str] | None = field(default=None, repr=False)
 
     def matcher(self, max_disparity: int) -> tuple[StereoMatcher, str]:
-        """The matcher for a maximum disparity in px, rounded up to ``step``.
+        """The matcher for a maximum disparity in model px (those of the scaled image), rounded up to ``step``.
 
         Raises:
             FFStereoError: it cannot run here, or not with this maximum.
@@ -52,6 +55,16 @@ class Contender:
             self.close()
             self._last = (wanted, *self.create(wanted))
         return self._last[1], self._last[2]
+
+    def reaching(self, disparity: int) -> tuple[StereoMatcher, str]:
+        """The matcher that finds disparities up to ``disparity`` px of the left image, as far as ``limit`` lets it.
+
+        Raises:
+            FFStereoError: it cannot run here.
+        """
+        known = self._last[1] if self._last is not None else self.matcher(DEFAULT_MAX_DISPARITY)[0]
+        wanted = max(1, math.ceil(disparity * known.scale / self.step - 1e-9)) * self.step
+        return self.matcher(wanted if self.limit is None else min(wanted, self.limit))
 
     def close(self) -> None:
         """Frees the matcher it keeps."""
@@ -65,7 +78,8 @@ class EvaluatorSettings:
     """How scenes are run.
 
     Attributes:
-        max_disparity: px, the same for every scene; None = each scene's own (published, or the truth's largest + 1).
+        max_disparity: model px, the same for every scene; None = each scene's own (published, or the truth's largest
+            + 1), which is px of the left image.
         repeats: matches of each scene; the first gives the answer, the median of all the time.
         consistency: also match the right image, for the left-right agreement. Costs one more match.
         pictures: scenes with pictures in the report; the others have figures only.
@@ -95,19 +109,23 @@ def evaluate(
     for number, scene in enumerate(scenes):
         strips = SceneStrip() if number < settings.pictures else None
         data = _load(scene)
-        for contender in contenders:
-            result = _judge(scene, data, contender, settings, results[contender.label], strips)
+        judged = [
+            _judge(scene, data, contender, settings, results[contender.label], strips) for contender in contenders
+        ]
+        # Not one by one: whenever Ctrl-C comes, the contenders' means are over the same scenes.
+        for contender, result in zip(contenders, judged):
             results[contender.label].add(result)
+        for contender, result in zip(contenders, judged):
             on_progress(result, contender.label)
         if strips is not None and strips.tiles:
             run.tiles[scene.name] = strips.tiles
     run.complete = True
 
 
-def own_max_disparity(scene: Scene, data: SceneData) -> int:
-    """The scene's published bound, else the truth's largest value + 1 px, else 192 px."""
-    if scene.max_disparity is not None:
-        return scene.max_disparity
+def own_max_disparity(data: SceneData) -> int:
+    """The scene's published bound, else the truth's largest value + 1 px, else 192 px; all px of the left image."""
+    if data.max_disparity is not None:
+        return data.max_disparity
     if data.truth is not None and np.isfinite(data.truth).any():
         return int(np.ceil(np.nanmax(data.truth) + 1))
     return DEFAULT_MAX_DISPARITY
@@ -163,9 +181,8 @@ def _judge(
         result.failed = data
         return result
     result.height, result.width = data.left.shape[:2]
-    wanted = own_max_disparity(scene, data) if settings.max_disparity is None else settings.max_disparity
     try:
-        matcher, so_far.description = contender.matcher(wanted)
+        matcher, so_far.description, result.note = _matcher_for(contender, settings, data)
         answer = _timed_match(matcher, data, settings, result)
         if settings.consistency:
             backward = match_right(matcher, data.left, data.right)
@@ -177,6 +194,19 @@ def _judge(
     if strip is not None:
         strip.add(contender.label, data, answer.disparity)
     return result
+
+
+def _matcher_for(contender: Contender, settings: EvaluatorSettings, data: SceneData) -> tuple[StereoMatcher, str, str]:
+    """The matcher, its description, and a note where it does not reach what the scene needs."""
+    if settings.max_disparity is not None:
+        return *contender.matcher(settings.max_disparity), ""
+    own = own_max_disparity(data)
+    matcher, description = contender.reaching(own)
+    if matcher.max_disparity >= own:
+        return matcher, description, ""
+    searched = f"{matcher.backend.max_disparity} px at scale {matcher.scale:g}"
+    note = f"disparities up to {own} px wanted, {matcher.max_disparity:.0f} px searched ({searched} is the most)"
+    return matcher, description, note
 
 
 def _timed_match(
@@ -201,7 +231,7 @@ def _fill(result: SceneResult, data: SceneData, answer: StereoResult) -> None:
     disparity = answer.disparity
     result.max_disparity = answer.max_disparity
     result.negative_percent = 100.0 * answer.negative_fraction
-    result.note = data.camera_trouble
+    result.note = "; ".join(filter(None, (result.note, data.camera_trouble)))
     result.consistency |= {"coverage": coverage(disparity), "plane_px": plane_residual(disparity)}
     if data.truth is None:
         return

@@ -6,6 +6,7 @@ A function answers an empty list for a folder of another layout, so that all may
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import InputFileError
-from ffstereo_ros.evaluation.calibrations import middlebury_values, read_kitti, read_middlebury
+from ffstereo_ros.evaluation.calibrations import middlebury_bound, read_kitti, read_middlebury
+from ffstereo_ros.evaluation.labels import label
 from ffstereo_ros.evaluation.scenes import Scene
 from ffstereo_ros.evaluation.truth_files import read_disparity, read_mask, read_pfm, read_png_256, read_sintel
 from ffstereo_ros.files.cameras import read_camera
@@ -30,14 +32,17 @@ def find_scenes(root: Path) -> list[Scene]:
     2014/2021 and ETH3D), KITTI 2012 and 2015, MPI Sintel stereo, and SceneFlow.
 
     Raises:
-        InputFileError: no such folder, or no scene in it.
+        InputFileError: no such folder, one that cannot be looked into, or no scene in it.
     """
     if not root.is_dir():
         raise InputFileError(f"{root}: no such folder; give a scene, a folder of scenes, or the root of a data set")
-    for layout in (kitti, sintel, sceneflow, _folders):
-        scenes = layout(root)
-        if scenes:
-            return scenes
+    try:
+        next(root.iterdir(), None)
+        found = next(filter(None, (layout(root) for layout in (kitti, sintel, sceneflow, _folders))), None)
+    except OSError as error:
+        raise InputFileError(_locked(root, error)) from error
+    if found is not None:
+        return [replace(scene, name=label(scene.name), group=label(scene.group)) for scene in found]
     raise InputFileError(
         f"{root}: no scenes found; known layouts are left.png + right.png + disp.png folders, Middlebury 2014/2021, "
         "ETH3D, KITTI 2012/2015, Sintel and SceneFlow"
@@ -78,7 +83,6 @@ def middlebury(folder: Path) -> list[Scene]:
     mask = _first(place / "mask0nocc.png" for place in places)
     calibration = folder / "calib.txt"
     has_calibration = calibration.is_file()
-    bound = middlebury_values(calibration).get("ndisp") if has_calibration else None
     return [
         Scene(
             name=folder.name,
@@ -88,7 +92,7 @@ def middlebury(folder: Path) -> list[Scene]:
             truth=None if truth is None else partial(read_pfm, truth),
             visible=None if mask is None else partial(read_mask, mask),
             camera=_sizeless(calibration) if has_calibration else None,
-            max_disparity=None if bound is None else int(float(bound)),
+            max_disparity=partial(middlebury_bound, calibration) if has_calibration else None,
         )
     ]
 
@@ -189,18 +193,27 @@ def _folders(root: Path) -> list[Scene]:
     """Every ``plain`` or Middlebury-like folder at or below the root; a repeated name gets its parent's in front."""
     scenes: dict[str, Scene] = {}
     # Paths stay as the user wrote them, in messages too; only a folder called `.` has to be given its name.
-    for folder in _walk(root if root.name else root.resolve(), _SEARCH_DEPTH):
-        for scene in plain(folder) or middlebury(folder):
-            name = scene.name if scene.name not in scenes else f"{folder.parent.name}_{scene.name}"
-            scenes[name] = Scene(**{**vars(scene), "name": name})
+    for folder, scene in _search(root if root.name else root.resolve(), _SEARCH_DEPTH):
+        name = scene.name if scene.name not in scenes else f"{folder.parent.name}_{scene.name}"
+        scenes[name] = replace(scene, name=name)
     return list(scenes.values())
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    yield folder
-    if depth:
-        for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-            yield from _walk(inner, depth - 1)
+def _search(folder: Path, depth: int) -> Iterator[tuple[Path, Scene]]:
+    """Scenes with their folders; a folder that cannot be looked into is one that says so when it is loaded."""
+    try:
+        found = plain(folder) or middlebury(folder)
+        inner = sorted(path for path in folder.iterdir() if path.is_dir()) if depth else []
+    except OSError as error:
+        group = folder.name.partition("_")[0]
+        found, inner = [Scene(folder.name, group, folder, folder, trouble=_locked(folder, error))], []
+    yield from ((folder, scene) for scene in found)
+    for path in inner:
+        yield from _search(path, depth - 1)
+
+
+def _locked(folder: Path, error: OSError) -> str:
+    return f"{folder}: cannot be looked into ({error.strerror}); ask its owner for the right to read it"
 
 
 def _first(paths: Iterator[Path]) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffstereo_ros.errors import MissingDependencyError
 from ffstereo_ros.evaluation.pictures import error_legend
-from ffstereo_ros.evaluation.results import Tile
+from ffstereo_ros.evaluation.results import Tile, replace_text
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -117,6 +117,4 @@ def write_page(page: Page, path: Path) -> None:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["slug"] = lambda text: "".join(c if c.isalnum() else "-" for c in text.lower())
     html = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(page=page, legend=error_legend())
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, html)

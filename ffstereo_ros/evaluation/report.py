@@ -63,7 +63,7 @@ def _verdicts(run: Run) -> list[str]:
             figures = mean["all"]
             lines.append(
                 f"{contender.label}: {figures['bad2']:.2f} % of all truth pixels are off by more than 2 px or "
-                f"unanswered (mean over scenes); {figures['density']:.1f} % are answered."
+                f"unanswered (mean over {len(contender.judged())} scenes); {figures['density']:.1f} % are answered."
             )
         elif "consistency" in mean:
             figures = mean["consistency"]
@@ -82,7 +82,10 @@ def _mean_table(run: Run) -> Table:
     columns = [
         column for column in _MEAN_COLUMNS if any(column[1] in mean and column[2] in mean[column[1]] for mean in means)
     ]
-    rows: list[list[Cell]] = [[Cell(contender.label)] for contender in run.contenders]
+    rows: list[list[Cell]] = [
+        [Cell(contender.label), number(len(contender.matched()), 0), number(len(contender.judged()), 0)]
+        for contender in run.contenders
+    ]
     for _, kind, figure, digits in columns:
         values = [mean.get(kind, {}).get(figure) for mean in means]
         sign = -1 if figure in _LARGER_IS_BETTER else 1
@@ -91,7 +94,7 @@ def _mean_table(run: Run) -> Table:
             row.append(number(value, digits, best=None if best is None else sign * best))
     for row, contender in zip(rows, run.contenders):
         row += [number(contender.confidence.ause(), 3), number(contender.latency.as_dict()["p50_ms"], 0)]
-    heads = ["backend", *(column[0] for column in columns), "AUSE", "time p50 [ms]"]
+    heads = ["backend", "scenes", "with truth", *(column[0] for column in columns), "AUSE", "time p50 [ms]"]
     return Table(
         "Mean over scenes",
         heads,
@@ -106,7 +109,7 @@ def _group_table(run: Run) -> list[Table]:
     rows = []
     for group in groups:
         means = [contender.mean(group).get("all", {}) for contender in run.contenders]
-        cells = [Cell(group), Cell(str(n := _scenes_in(run, group)), float(n))]
+        cells = [Cell(group), _scenes_in(run, group)]
         for figure in ("bad2", "d1"):
             best = smallest([mean.get(figure) for mean in means])
             cells += [number(mean.get(figure), best=best) for mean in means]
@@ -117,8 +120,10 @@ def _group_table(run: Run) -> list[Table]:
     return [Table("By data set", ["data set", "scenes", *heads], rows, note)] if len(rows) > 1 else []
 
 
-def _scenes_in(run: Run, group: str) -> int:
-    return sum(scene.group == group for scene in run.contenders[0].scenes)
+def _scenes_in(run: Run, group: str) -> Cell:
+    """Scenes the means of a group are over; several numbers where a contender failed in some."""
+    counts = [len(contender.judged(group)) for contender in run.contenders]
+    return Cell(" / ".join(map(str, counts if len(set(counts)) > 1 else counts[:1])), float(counts[0]))
 
 
 def _range_table(run: Run) -> list[Table]:

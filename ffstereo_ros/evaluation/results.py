@@ -30,7 +30,7 @@ DEFINITIONS = {
     "plane_px": "RMS distance from a plane at the flattest quarter of all 32x32 px blocks, px",
     "flicker_px": "median change between frames that no motion explains, px",
     "jumps": "share of tracked pixels whose disparity changes by more than 1 px without motion, %",
-    "mean": "every scene weighs the same",
+    "mean": "every scene weighs the same; those without truth, and those that failed, are not in it",
 }
 
 
@@ -57,7 +57,7 @@ class SceneResult:
         consistency: coverage, left_right, plane_px.
         match_ms, infer_ms: time of one match, and the part inside the backend.
         negative_percent: answers below 0 px before masking, %.
-        note: what the reader should know (an unusable calibration).
+        note: what the reader should know (an unusable calibration, a search that is too short).
         failed: why there is no result, or empty.
     """
 
@@ -132,10 +132,17 @@ class ContenderResult:
         if not result.failed:
             self.latency.add(result.match_ms / 1000.0)
 
+    def matched(self, group: str | None = None) -> list[SceneResult]:
+        """Scenes (of one group) that did not fail."""
+        return [scene for scene in self.scenes if not scene.failed and group in (None, scene.group)]
+
+    def judged(self, group: str | None = None) -> list[SceneResult]:
+        """Scenes (of one group) that have figures against a truth; means of those figures are over them."""
+        return [scene for scene in self.matched(group) if scene.counts is not None and scene.counts.pixels]
+
     def mean(self, group: str | None = None) -> dict[str, Figures]:
         """Means over the scenes (of one group), for each of all, answered, visible, depth, consistency."""
-        chosen = [scene for scene in self.scenes if not scene.failed and group in (None, scene.group)]
-        rows = [{**scene.figures(), "consistency": scene.consistency} for scene in chosen]
+        rows = [{**scene.figures(), "consistency": scene.consistency} for scene in self.matched(group)]
         kinds = ("all", "answered", "visible", "depth", "consistency")
         return {kind: mean_figures(found) for kind in kinds if (found := [row[kind] for row in rows if row.get(kind)])}
 
@@ -148,6 +155,8 @@ class ContenderResult:
         entry: dict[str, Any] = {
             "description": self.description,
             "scenes": {scene.scene: scene.as_dict() for scene in self.scenes},
+            "scenes_matched": len(self.matched()),
+            "scenes_judged": len(self.judged()),
             "mean": self.mean(),
             "groups": {group: self.mean(group) for group in self.groups()},
             "latency": self.latency.as_dict(),
@@ -209,8 +218,13 @@ class Run:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Strict JSON: NaN and infinity, which JSON lacks, become null. Replaces the file in one step."""
+    replace_text(path, json.dumps(_strict(content), indent=1, ensure_ascii=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes UTF-8 in one step; bytes of a file name that are no UTF-8 (Latin-1, say) stand in it as ``\\udce9``."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(_strict(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     partial.replace(path)
 
 
@@ -220,7 +234,7 @@ def write_csv(run: Run, path: Path) -> None:
     names = ["backend", "scene", "group", "width", "height", "max_disparity_px", "truth_pixels"]
     names += [f"{figure}_{kind}" for kind in kinds for figure in DISPARITY_FIGURES]
     names += ["mae_m", "abs_rel", "ause", "coverage", "left_right", "plane_px", "match_ms", "infer_ms", "failed"]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
         writer.writeheader()
         for contender in run.contenders:

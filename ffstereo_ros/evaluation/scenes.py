@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import CalibrationError, InputFileError
-from ffstereo_ros.files.images import read_rgb
+from ffstereo_ros.files.images import read_pair
 
 Uint8Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -27,6 +27,7 @@ class SceneData:
         visible: bool ``[H, W]``, True where the truth is seen by both cameras; None where that is not known.
         camera: for metric depth, or None.
         camera_trouble: why a calibration that is there could not be used, or empty.
+        max_disparity: the data set's published upper bound, px, or None.
     """
 
     left: Uint8Image
@@ -35,6 +36,7 @@ class SceneData:
     visible: NDArray[np.bool_] | None
     camera: StereoCamera | None
     camera_trouble: str = ""
+    max_disparity: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Scene:
         truth: reads the true disparity, or None.
         visible: reads the mask of pixels seen by both cameras, or None.
         camera: from width and height of the left image in px to the camera, or None.
-        max_disparity: the data set's published upper bound, px, or None.
+        max_disparity: reads the data set's published upper bound, px, or None.
+        trouble: why it is known beforehand that nothing can be read, or empty.
     """
 
     name: str
@@ -58,7 +61,8 @@ class Scene:
     truth: Callable[[], Float32Array] | None = None
     visible: Callable[[], NDArray[np.bool_]] | None = None
     camera: Callable[[int, int], StereoCamera | None] | None = None
-    max_disparity: int | None = None
+    max_disparity: Callable[[], int | None] | None = None
+    trouble: str = ""
 
     def load(self) -> SceneData:
         """Reads everything.
@@ -66,7 +70,9 @@ class Scene:
         Raises:
             InputFileError: a file is missing or damaged, or truth and image differ in size.
         """
-        left, right = read_rgb(self.left), read_rgb(self.right)
+        if self.trouble:
+            raise InputFileError(self.trouble)
+        left, right = read_pair(self.left, self.right)
         height, width = left.shape[:2]
         truth = None if self.truth is None else self.truth()
         visible = None if self.visible is None or truth is None else self.visible()
@@ -76,7 +82,17 @@ class Scene:
                     f"{self.name}: the {what} is {values.shape[1]}x{values.shape[0]} px but the left image "
                     f"{width}x{height} px: they must agree"
                 )
-        return SceneData(left, right, truth, visible, *self._camera(width, height))
+        camera, trouble = self._camera(width, height)
+        bound, more = self._bound()
+        trouble = "; ".join(dict.fromkeys(filter(None, (trouble, more))))
+        return SceneData(left, right, truth, visible, camera, trouble, bound)
+
+    def _bound(self) -> tuple[int | None, str]:
+        """As with the camera: another bound is at hand, so a broken one is told, not raised."""
+        try:
+            return None if self.max_disparity is None else self.max_disparity(), ""
+        except InputFileError as error:
+            return None, str(error)
 
     def _camera(self, width: int, height: int) -> tuple[StereoCamera | None, str]:
         """Disparities can be judged without a camera, so a broken calibration is told, not raised."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ffstereo_ros.evaluation import plots
 from ffstereo_ros.evaluation.metrics import Figures
-from ffstereo_ros.evaluation.results import Run, write_json
+from ffstereo_ros.evaluation.results import Run, replace_text, write_json
 from ffstereo_ros.machine import machine
 
 _FIGURES: tuple[tuple[str, str, str, int], ...] = (
@@ -32,9 +32,9 @@ def write_summary(run: Run, folder: Path) -> list[Path]:
         }
         for contender in run.contenders
     }
-    picture.write_text(plots.grouped_bars(series, "bad2 over all truth pixels, %"), encoding="utf-8")
+    replace_text(picture, plots.grouped_bars(series, "bad2 over all truth pixels, %"))
     write_json(run.as_dict(), figures)
-    page.write_text(_page(run), encoding="utf-8")
+    replace_text(page, _page(run))
     return [page, figures, picture]
 
 
@@ -75,9 +75,9 @@ def _by_group(run: Run) -> list[tuple[str, str, dict[str, Figures], float]]:
     rows = []
     for group in (*groups, None):
         for contender in run.contenders:
-            scenes = [scene for scene in contender.scenes if group in (None, scene.group) and not scene.failed]
+            scenes = contender.matched(group)
             if scenes:
-                name = f"{group or '**all**'} ({len(scenes)})"
+                name = f"{group or '**all**'} ({len(contender.judged(group)) or len(scenes)})"
                 times = sorted(scene.match_ms for scene in scenes)
                 rows.append((name, contender.label, contender.mean(group), times[len(times) // 2]))
     return rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.files.encoded import read_stored
 
 Float32Array = NDArray[np.float32]
 _PFM_HEADER = re.compile(rb"^(PF|Pf)\s+(\d+)\s+(\d+)\s+(-?[\d.]+(?:[eE][-+]?\d+)?)\s")
@@ -17,7 +17,7 @@ _PFM_HEADER = re.compile(rb"^(PF|Pf)\s+(\d+)\s+(\d+)\s+(-?[\d.]+(?:[eE][-+]?\d+)
 
 def read_png_256(path: Path) -> Float32Array:
     """KITTI's encoding, and that of the ``disp.png`` scenes: uint16 = 256 * px, 0 = no truth."""
-    stored = _read_raw(path)
+    stored = read_stored(path)
     if stored.dtype != np.uint16 or stored.ndim != 2:
         raise InputFileError(f"{path}: {stored.dtype} {list(stored.shape)}, but uint16 [H, W] of 256 * px is needed")
     return np.where(stored == 0, np.float32(np.nan), stored.astype(np.float32) / np.float32(256))
@@ -25,7 +25,7 @@ def read_png_256(path: Path) -> Float32Array:
 
 def read_sintel(path: Path) -> Float32Array:
     """MPI Sintel stereo: 8-bit RGB, ``d = 4 R + G / 2^6 + B / 2^14`` px (the data set's ``sintel_io``)."""
-    stored = _read_raw(path)
+    stored = read_stored(path)
     if stored.dtype != np.uint8 or stored.ndim != 3:
         raise InputFileError(f"{path}: {stored.dtype} {list(stored.shape)}, but uint8 [H, W, 3] is needed")
     blue, green, red = (stored[..., channel].astype(np.float32) for channel in range(3))
@@ -61,21 +61,29 @@ def read_pfm(path: Path) -> Float32Array:
 
 def read_mask(path: Path, value: int = 255) -> NDArray[np.bool_]:
     """True where an 8-bit mask image has exactly ``value``."""
-    stored = _read_raw(path)
+    stored = read_stored(path)
     return np.asarray((stored if stored.ndim == 2 else stored[..., 0]) == value)
 
 
 def read_disparity(path: Path) -> Float32Array:
-    """By suffix: ``.pfm``, ``.npy`` (float px, NaN = none), or 16-bit ``.png`` of 256 * px."""
+    """By suffix: ``.pfm``, ``.npy`` (float px, NaN = none), or 16-bit ``.png`` of 256 * px.
+
+    Raises:
+        InputFileError: missing, damaged, or of another kind than its suffix says.
+    """
     if path.suffix == ".pfm":
         return read_pfm(path)
-    if path.suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-    return read_png_256(path)
+    return _read_npy(path) if path.suffix == ".npy" else read_png_256(path)
 
 
-def _read_raw(path: Path) -> NDArray[np.generic]:
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-    if stored is None:
-        raise InputFileError(f"{path}: {'not an image OpenCV can read' if path.is_file() else 'no such file'}")
-    return np.asarray(stored)
+def _read_npy(path: Path) -> Float32Array:
+    try:
+        with path.open("rb") as file:
+            # Not np.load, which would take an archive or a pickle by this name as well.
+            stored = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, EOFError, MemoryError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputFileError(f"{path}: cannot be read as .npy ({reason}); write it with numpy.save") from error
+    if stored.ndim != 2 or stored.dtype.kind not in "fiu":
+        raise InputFileError(f"{path}: {stored.dtype} {list(stored.shape)}, but numbers [H, W] in px are needed")
+    return np.asarray(stored, dtype=np.float32)

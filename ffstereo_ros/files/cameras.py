@@ -58,7 +58,7 @@ def _projection_of_yaml(path: Path, width: int, height: int) -> list[float]:
     try:
         # ros2 topic echo ends a message with "---": the first document is the message.
         document = next(iter(yaml.safe_load_all(_read_text(path))), None)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that is none
         raise InputFileError(f"camera {path}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
         raise InputFileError(f"camera {path}: no CameraInfo in it")
@@ -75,21 +75,28 @@ def _projection_of_yaml(path: Path, width: int, height: int) -> list[float]:
 
 
 def _from_json(path: Path, width: int, height: int) -> StereoCamera:
-    try:
-        values: dict[str, Any] = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputFileError(f"camera {path}: not JSON: {error}") from error
     names = ("fx", "fy", "cx", "cy", "baseline_m", "doffs")
+    values = _json_object(path, names)
     missing = [name for name in names if values.get(name) is None]
     if missing:
         raise InputFileError(f"camera {path}: {', '.join(missing)} unknown; depth needs them, disparity does not")
     fx, fy, cx, cy, baseline, doffs = _numbers([values[name] for name in names], path)
-    calibrated = (values.get("width", width), values.get("height", height))
+    calibrated = (values.get("width") or width, values.get("height") or height)  # null: unknown
     if calibrated != (width, height):
         raise InputFileError(
             f"camera {path}: calibrated for {calibrated[0]}x{calibrated[1]} px but the image is {width}x{height} px"
         )
     return StereoCamera(width, height, fx, fy, cx, cx + doffs, cy, baseline)
+
+
+def _json_object(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        values = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputFileError(f"camera {path}: not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise InputFileError(f"camera {path}: holds no object; one with {', '.join(names)} is needed")
+    return values
 
 
 def _from_k_txt(path: Path, width: int, height: int) -> StereoCamera:
@@ -104,5 +111,5 @@ def _from_k_txt(path: Path, width: int, height: int) -> StereoCamera:
 def _numbers(values: list[Any], path: Path) -> list[float]:
     try:
         return [float(value) for value in values]
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise InputFileError(f"camera {path}: {error}: only numbers are allowed") from error

@@ -3,58 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.files.encoded import read_stored, write_stored
 
-# 16-bit infrared rarely uses all 16 bits: the depth in use is the smallest of these that holds the brightest pixel.
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
-
-
-def read_rgb(path: Path | str) -> NDArray[np.uint8]:
-    """Reads an image as uint8 ``[H, W, 3]`` RGB; grey is repeated, alpha dropped, 16 bit scaled to 8.
-
-    Raises:
-        InputFileError: no such file, or not an image OpenCV can read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputFileError(f"image {path}: no such file")
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputFileError(f"image {path}: not an image that OpenCV can read (PNG, JPEG, TIFF, PGM and others)")
-    image = to_8_bit(np.asarray(image))
-    if image.ndim == 2:
-        return np.ascontiguousarray(np.repeat(image[:, :, None], 3, axis=2))
-    return np.ascontiguousarray(image[:, :, 2::-1])
+Uint8Image = NDArray[np.uint8]
 
 
-def to_8_bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """uint16 of 10, 12, 14 or 16 used bits to uint8 by dropping the low bits; uint8 is passed through.
+def read_pair(left: Path | str, right: Path | str) -> tuple[Uint8Image, Uint8Image]:
+    """Both images of a pair as uint8 ``[H, W, 3]`` RGB; grey is repeated, alpha dropped.
+
+    16-bit images are shifted right by as many bits as brings the brightest pixel of the pair to 8, the node's own rule
+    for topics: the same gain left and right, whatever each of them shows.
 
     Raises:
-        InputFileError: neither uint8 nor uint16.
+        InputFileError: no such file, not an image OpenCV can read, damaged, or neither of 8 nor of 16 bits.
     """
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    if image.dtype != np.uint16:
-        raise InputFileError(f"image of {image.dtype}: 8 and 16 bit images are read")
-    brightest = int(image.max(initial=0))
-    bits = next(bits for bits in _BIT_DEPTHS if brightest < 2**bits)
-    return (image.astype(np.uint16) >> np.uint16(bits - 8)).astype(np.uint8)
+    stored = [_read_colours(Path(path)) for path in (left, right)]
+    bits = max((int(image.max(initial=0)).bit_length() for image in stored if image.dtype == np.uint16), default=8)
+    first, second = (_to_rgb(image, max(bits - 8, 0)) for image in stored)
+    return first, second
 
 
-def write_rgb(path: Path, image: NDArray[np.uint8]) -> None:
+def _read_colours(path: Path) -> NDArray[Any]:
+    """uint8 or uint16, grey ``[H, W]`` or BGR ``[H, W, 3]``."""
+    image = read_stored(path)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputFileError(f"image {path}: {image.dtype}, but images of 8 and 16 bits are read")
+    return image if image.ndim == 2 else image[:, :, :3]
+
+
+def _to_rgb(image: NDArray[Any], shift: int) -> Uint8Image:
+    eight_bit = image.astype(np.uint8, copy=False) if image.dtype == np.uint8 else (image >> shift).astype(np.uint8)
+    if eight_bit.ndim == 2:
+        return np.ascontiguousarray(np.repeat(eight_bit[:, :, None], 3, axis=2))
+    return np.ascontiguousarray(eight_bit[:, :, ::-1])
+
+
+def write_rgb(path: Path, image: Uint8Image) -> None:
     """Writes uint8 ``[H, W, 3]`` RGB.
 
     Raises:
         InputFileError: the file cannot be written.
     """
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image[:, :, ::-1])):
-        raise InputFileError(f"image {path}: cannot be written; is the folder there and writable?")
+    write_stored(path, image[:, :, ::-1])
 
 
 def colour_disparity(

@@ -98,7 +98,7 @@ def test_recorded_messages_mean_what_they_say(tmp_path):
 def test_a_second_run_overwrites_no_bag(tmp_path):
     bag = make_bag(tmp_path / "drive", 2)
     evaluate(bag, tmp_path / "out")
-    evaluate(bag, tmp_path / "out")
+    evaluate(bag, tmp_path / "out_2")
     assert (tmp_path / "drive_sgbm").is_dir()
     assert (tmp_path / "drive_sgbm_2").is_dir()
 
@@ -124,9 +124,10 @@ def test_an_archive_is_not_written_into(tmp_path):
 
 def test_against_a_depth_topic(tmp_path):
     bag = make_bag(tmp_path / "drive", more=lambda bag, stamp: bag.depth(stamp))
-    assert evaluate(bag, tmp_path / "out", "--result-bag", "none") == 0
+    truth = "/stereo/depth/image_rect"
+    assert evaluate(bag, tmp_path / "out", "--result-bag", "none", "--truth", truth) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["truth"] == "/stereo/depth/image_rect"
+    assert metrics["truth"] == truth
     assert metrics["truth_frames"] == 6
     assert metrics["truth_pixels"] == 6 * (HEIGHT - 1) * WIDTH
     assert metrics["answered"]["bad2"] == 0
@@ -226,7 +227,7 @@ def test_stamps_that_never_meet_give_no_frame_and_no_bag(tmp_path, capsys):
         "10 left and 10 right images have no partner of the same stamp; try --sync-tolerance" in capsys.readouterr().out
     )
     assert not (tmp_path / "drive_sgbm").exists()
-    assert evaluate(tmp_path / "drive", tmp_path / "out", "--sync-tolerance", "0.005") == 0
+    assert evaluate(tmp_path / "drive", tmp_path / "out", "--force", "--sync-tolerance", "0.005") == 0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["frames"] == 10
 
 
@@ -238,5 +239,5 @@ def test_without_calibration_disparity_is_judged_and_nothing_recorded(tmp_path):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["frames"] == 3
     assert metrics["result_bag"] == ""
-    assert "no CameraInfo" in metrics["notes"][0]
+    assert any("no CameraInfo" in note for note in metrics["notes"])
     assert not (tmp_path / "drive_sgbm").exists()

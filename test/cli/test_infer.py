@@ -1,6 +1,8 @@
 """``ffstereo infer`` on files: what it writes, and what it refuses."""
 
+import errno
 import json
+import os
 
 import cv2
 import numpy as np
@@ -60,6 +62,26 @@ def test_the_nodes_filters_take_out_of_the_disparity_and_of_nothing_else(pair):
     assert np.array_equal(np.load(pair / "out/disparity_raw.npy"), raw, equal_nan=True)
 
 
+def test_a_folder_that_may_not_be_written_is_refused_before_matching(pair, capsys, monkeypatch):
+    def refuse(*, dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # root may write everywhere
+    assert infer(pair) == 1
+    told = capsys.readouterr()
+    refusal = f"{pair}/out: cannot be written to (Permission denied); choose another folder"
+    assert told.err == f"ffstereo infer: {refusal}\n"
+    assert told.out == ""
+
+
+def test_a_file_that_may_not_be_replaced_is_one_line(pair, capsys):
+    assert infer(pair) == 0
+    (pair / "out/disparity.npy").unlink()
+    (pair / "out/disparity.npy").mkdir()
+    assert infer(pair, "--force") == 1
+    assert capsys.readouterr().err == f"ffstereo infer: {pair}/out/disparity.npy: Is a directory\n"
+
+
 def test_without_a_camera_there_is_no_depth(pair):
     assert infer(pair) == 0
     assert not (pair / "out/depth.npy").exists()
@@ -69,7 +91,7 @@ def test_without_a_camera_there_is_no_depth(pair):
     ("more", "said"),
     [
         (["--iterations", "0"], "iterations = 0"),
-        (["--temporal-weight", "2"], "temporal_weight = 2"),
+        (["--confidence-threshold", "2"], "confidence_threshold = 2"),
         (["--camera", "none.json"], "none.json"),
         (["--scale", "99"], "scale"),
     ],

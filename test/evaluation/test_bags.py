@@ -7,7 +7,7 @@ from bag_factory import DEPTH, HEIGHT, SHIFT, WIDTH
 from ffstereo_ros.cli.evaluate_bag import node_decoders
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.bag_frames import FrameStream
-from ffstereo_ros.evaluation.bag_truth import BagTruth, find_truth
+from ffstereo_ros.evaluation.bag_truth import CLOUD, DISPARITY, TF_TYPE, BagTruth, find_truth
 from ffstereo_ros.evaluation.bags import Bag, find_topics
 
 IMAGE, COMPRESSED, INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
@@ -57,7 +57,7 @@ def test_memory_is_bounded_when_one_camera_is_silent(bag_factory):
     with Bag(bag.path) as opened:
         stream = FrameStream(opened, find_topics(opened.types), node_decoders())
         assert len(list(stream)) == 1
-        assert max(len(waiting) for waiting in stream._waiting.values()) <= 200
+        assert max(len(waiting) for waiting in stream._pairing.waiting) <= 200
         assert stream.counts.unpaired_left == 499
 
 
@@ -152,7 +152,7 @@ def truth_of(path, topic=""):
     """The truth of each frame and the notes."""
     frames, _ = frames_of(path)
     with Bag(path) as bag:
-        truth = BagTruth(bag, find_truth(bag.types, topic), tolerance=0.02)
+        truth = BagTruth(bag, find_truth(bag.types, "/stereo", topic)[0], tolerance=0.02)
         return [truth.disparity(frame) for frame in frames], truth.notes
 
 
@@ -174,7 +174,7 @@ def test_an_aligned_depth_image_is_truth(bag_factory, encoding):
         for number in range(4):
             bag.pair(START + number * STEP)
             bag.depth(START + number * STEP + 7_000_000, encoding)
-    truths, notes = truth_of(bag.path)
+    truths, notes = truth_of(bag.path, "/stereo/depth/image_rect")
     assert len(truths) == 4
     for truth in truths:
         assert np.isnan(truth[0]).all()
@@ -225,5 +225,20 @@ def test_a_depth_image_of_another_size_is_not_compared(bag_factory):
 
 def test_naming_a_truth_that_is_none(bag_factory):
     with pytest.raises(InputFileError, match="a DisparityImage, a depth Image or a PointCloud2"):
-        find_truth({"/left/camera_info": INFO}, "/left/camera_info")
-    assert find_truth({"/left/image_rect": IMAGE}) == ""
+        find_truth({"/left/camera_info": INFO}, "", "/left/camera_info")
+    topic, why = find_truth({"/left/image_rect": IMAGE}, "")
+    assert topic == ""
+    assert why == "no truth: the bag has no DisparityImage, no depth Image, and no PointCloud2 with /tf_static"
+
+
+@pytest.mark.parametrize("namespace", ["", "/robot/stereo"])
+def test_what_a_matcher_answered_for_the_pair_is_no_truth_unless_named(namespace):
+    own = {"disparity": DISPARITY, "depth/image_rect": IMAGE, "points2": CLOUD}
+    types = {f"{namespace}/{name}": kind for name, kind in own.items()} | {"/tf_static": TF_TYPE}
+    topic, why = find_truth(types, namespace)
+    assert topic == ""
+    assert f"{namespace}/disparity, {namespace}/depth/image_rect, {namespace}/points2 are named as" in why
+    assert "--truth TOPIC" in why
+    assert find_truth(types, namespace, f"{namespace}/disparity") == (f"{namespace}/disparity", "")
+    for other, kind in (("/truth", DISPARITY), ("/other/depth/image_rect", IMAGE), ("/lidar", CLOUD)):
+        assert find_truth({**types, other: kind}, namespace) == (other, "")

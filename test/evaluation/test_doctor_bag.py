@@ -5,6 +5,7 @@ import numpy as np
 from ffstereo_ros.cli.evaluate_bag import node_decoders
 from ffstereo_ros.evaluation.bags import Bag
 from ffstereo_ros.evaluation.doctor_bag import Stamps, check_bag, is_bag, judge_stamps
+from ffstereo_ros.evaluation.doctor_pair import SearchRange
 
 MS = 1_000_000
 START, STEP = 1_700_000_000_000_000_000, 50 * MS
@@ -58,9 +59,9 @@ def test_a_clock_that_goes_back_and_a_silent_camera():
     assert "no right image" in found.text
 
 
-def check(path, **topics):
+def check(path, **more):
     with Bag(path) as bag:
-        return by_check(check_bag(bag, node_decoders(), max_disparity=64, **topics))
+        return by_check(check_bag(bag, node_decoders(), SearchRange(64), **more))
 
 
 def test_a_bag_without_camera_info_or_without_a_pair(bag_factory):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ffstereo_ros.core.camera import StereoCamera
-from ffstereo_ros.evaluation.doctor_pair import check_camera, check_pair
+from ffstereo_ros.evaluation.doctor_pair import SearchRange, check_camera, check_pair
 from ffstereo_ros.evaluation.layouts import find_scenes
 
 HEIGHT, WIDTH = 240, 320
@@ -29,7 +29,7 @@ def findings(left, right, camera=CAMERA, **more):
     """By check, the worst of each."""
     order = ("ok", "note", "warn", "bad")
     found = {}
-    for finding in check_pair([(left, right)], camera, max_disparity=more.get("max_disparity", 192)):
+    for finding in check_pair([(left, right)], camera, more.get("search", SearchRange(192))):
         if finding.check not in found or order.index(finding.level) > order.index(found[finding.check].level):
             found[finding.check] = finding
     return found
@@ -95,13 +95,28 @@ def test_a_blank_pair_cannot_be_judged():
 
 
 def test_two_sizes_are_no_pair(pair):
-    assert check_pair([(pair[0], pair[1][:, :-8])], CAMERA, max_disparity=64)[0].check == "size"
+    assert check_pair([(pair[0], pair[1][:, :-8])], CAMERA, SearchRange(64))[0].check == "size"
 
 
 def test_a_search_that_is_too_short_is_told(pair):
-    rows = findings(*pair, max_disparity=8)["range"]
-    assert rows.level == "warn"
-    assert "raise max_disparity above 12 px" in rows.remedy
+    found = findings(*pair, search=SearchRange(8))["range"]
+    assert found.level == "warn"
+    assert "8 px are searched" in found.text
+    assert "raise max_disparity to 32 px or lower scale" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("scale", "remedy"),
+    [
+        (4.0, "raise max_disparity to 64 px"),  # 12 px are 48 of the network's
+        (35.0, "max_disparity 416 px with scale 33"),  # 430 would be needed
+    ],
+)
+def test_the_remedy_counts_in_pixels_of_the_scaled_image(pair, scale, remedy):
+    found = findings(*pair, search=SearchRange(32 / scale, scale))["range"]
+    assert found.level == "warn"
+    assert f"(max_disparity 32 px at scale {scale:g})" in found.text
+    assert remedy in found.remedy
 
 
 @pytest.mark.parametrize(
@@ -133,7 +148,7 @@ def test_the_pair_misaligned_on_purpose_is_named_and_no_other(shared):
         data = scene.load()
         bad = [
             finding
-            for finding in check_pair([(data.left, data.right)], data.camera, max_disparity=192)
+            for finding in check_pair([(data.left, data.right)], data.camera, SearchRange(192))
             if finding.level == "bad"
         ]
         if bad:
