@@ -1,6 +1,7 @@
 """Plays a recording with its clock and starts the stereo node on the pair in it, with RViz: `bag:=/path/to/bag`.
 
-The pair's topics and frame are read from the bag where rosbags is installed; topics given by hand go first.
+The pair's topics and frame are read from the bag where rosbags is installed; topics given by hand go first. Only the
+pair, transforms and robot descriptions are played: results in the bag would mix with those of now. `more_topics` adds.
 """
 
 from pathlib import Path
@@ -11,17 +12,11 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from ffstereo_ros.errors import FFStereoError
-from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
+from ffstereo_ros.ros.replay import INPUTS, Recording, play_command, read_recording, stereo_arguments
 
-# Arguments of stereo.launch.py and the field of StereoTopics that fills them.
-INPUTS = {
-    "left_image": "left",
-    "left_camera_info": "left_info",
-    "right_image": "right",
-    "right_camera_info": "right_info",
-}
 ARGUMENTS = (
     *((name, "", "Topic in the bag; empty = found by type and name.") for name in INPUTS),
+    ("more_topics", "", "Other topics to play, with commas: /scan,/imu."),
     ("namespace", "", "Namespace of the results; empty = beside the pair in the bag."),
     ("backend", "", "As for stereo.launch.py."),
     ("weights", "", "As for stereo.launch.py."),
@@ -41,50 +36,16 @@ def generate_launch_description() -> LaunchDescription:
 
 def _replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context) for name in (*(name for name, *_ in ARGUMENTS), "bag")}
+    path = Path(given["bag"]).expanduser()
+    recording = Recording()
     notes: list[LaunchDescriptionEntity] = []
-    found, frame = StereoTopics("", "", "", ""), ""
     try:
-        found, frame = _read_bag(Path(given["bag"]).expanduser(), given["left_image"], given["right_image"])
+        recording = read_recording(path, given["left_image"], given["right_image"])
     except FFStereoError as error:
         notes = [LogInfo(msg=f"topics are not read from the bag: {error}")]
-    topics = {name: given[name] or getattr(found, field) for name, field in INPUTS.items()}
-    arguments = {
-        # Empty ones are left out: stereo.launch.py has defaults of its own.
-        **{name: value for name, value in topics.items() if value},
-        **{name: given[name] for name in ("backend", "weights", "rviz")},
-        "namespace": given["namespace"] or found.namespace,
-        "use_sim_time": "true",
-    }
-    if given["rviz_frame"] or frame:
-        arguments["rviz_frame"] = given["rviz_frame"] or frame
     # First, because it sets the transport profile for every process that starts after it.
     stereo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name("stereo.launch.py"))),
-        launch_arguments=arguments.items(),
+        launch_arguments=stereo_arguments(given, recording).items(),
     )
-    return [*notes, stereo, _player(given)]
-
-
-def _read_bag(path: Path, left: str, right: str) -> tuple[StereoTopics, str]:
-    """The pair's topics, and the frame of its left image."""
-    with Bag(path) as bag:
-        topics = find_topics(bag.types, left=left, right=right)
-        first = next(bag.messages(topics.left), None)
-    return topics, "" if first is None else str(first[2].header.frame_id)
-
-
-def _player(given: dict[str, str]) -> ExecuteProcess:
-    loop = ["--loop"] if given["loop"].lower() in ("true", "1") else []
-    command = [
-        "ros2",
-        "bag",
-        "play",
-        given["bag"],
-        "--clock",
-        "--rate",
-        given["rate"],
-        "--delay",
-        given["delay"],
-        *loop,
-    ]
-    return ExecuteProcess(cmd=command, output="screen")
+    return [*notes, stereo, ExecuteProcess(cmd=play_command(path, given, recording), output="screen")]

@@ -7,8 +7,15 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch_ros.actions import Node
 
-from ffstereo_ros.ros.camera_presets import load_preset
-from ffstereo_ros.ros.launch_arguments import declarations, is_true, node_settings, set_transport, values
+from ffstereo_ros.ros.camera_presets import CameraPreset, load_preset
+from ffstereo_ros.ros.launch_arguments import (
+    declarations,
+    is_true,
+    node_settings,
+    rviz_settings,
+    set_transport,
+    values,
+)
 from ffstereo_ros.ros.processes import config_file
 
 ARGUMENTS = (
@@ -38,11 +45,14 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         **node_settings(given, camera),
     )
     notes = [LogInfo(msg=f"start the camera with: {camera.driver}")] if camera.driver else []
-    return [*notes, node, *_rviz(given, given["rviz_frame"] or camera.frame, namespace)]
+    return [*notes, node, *_rviz(given, camera, namespace)]
 
 
-def _rviz(given: dict[str, str], frame: str, namespace: str) -> list[LaunchDescriptionEntity]:
+def _rviz(given: dict[str, str], camera: CameraPreset, namespace: str) -> list[LaunchDescriptionEntity]:
     if not is_true(given["rviz"]):
         return []
-    arguments = ["-d", given["rviz_config"], "-f", frame]
-    return [Node(package="rviz2", executable="rviz2", namespace=namespace, arguments=arguments, output="log")]
+    arguments = ["-d", given["rviz_config"], "-f", given["rviz_frame"] or camera.frame]
+    settings = rviz_settings(given, camera)
+    return [
+        Node(package="rviz2", executable="rviz2", namespace=namespace, arguments=arguments, output="log", **settings)
+    ]

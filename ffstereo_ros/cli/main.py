@@ -44,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 1 on a refusal (told in one line), 130 on Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # as stderr is: a file's name may hold bytes that are no UTF-8
+        # As stderr is: a file's name may hold bytes that are no UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = build_parser()
     args, unknown = parser.parse_known_args(argv)
     if unknown and "refusal" not in args:  # a command that cannot run here knows none of its arguments

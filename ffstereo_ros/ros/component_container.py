@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -71,6 +72,19 @@ def node_arguments(request: Any) -> dict[str, Any]:
     }
 
 
+def log_level(request: Any) -> LoggingSeverity:
+    """The severity that a ``LoadNode.Request`` asks for; unset leaves it to the process.
+
+    Raises:
+        ParameterError: no severity.
+    """
+    try:
+        return LoggingSeverity(request.log_level)
+    except ValueError:
+        allowed = ", ".join(f"{int(each)} ({each.name.lower()})" for each in LoggingSeverity)
+        raise ParameterError(f"log_level = {request.log_level}: allowed is {allowed}") from None
+
+
 class ComponentContainer(Node):
     """Loads, unloads and lists nodes, all on the executor that this node is added to.
 
@@ -99,14 +113,16 @@ class ComponentContainer(Node):
 
     def _load(self, request: Any, response: Any) -> Any:
         try:
+            level = log_level(request)
             node = find_component(request.package_name, request.plugin_name)(**self._arguments(request))
         except Exception as error:  # a constructor may raise anything, and the nodes that are loaded must live on
             ours = isinstance(error, FFStereoError)
             response.error_message = " ".join((str(error) if ours else f"{type(error).__name__}: {error}").split())
-            self.get_logger().error(f"{request.plugin_name} is not loaded: {response.error_message}")
+            if self.context.ok():  # else the program is ending, and nobody is at fault
+                self.get_logger().error(f"{request.plugin_name} is not loaded: {response.error_message}")
             return response
-        if request.log_level:
-            node.get_logger().set_level(request.log_level)
+        if level:
+            node.get_logger().set_level(level)
         self.executor.add_node(node)
         response.unique_id = next(self._ids)
         self._nodes[response.unique_id] = node

@@ -9,6 +9,10 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+# What image_transport adds to the name of an image, and the node with it.
+_SUFFIX = "/compressed"
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,30 @@ class Endpoint:
 
 
 def offers(node: Node, subscription: Subscription) -> list[Endpoint]:
-    """Who publishes what a subscription waits for."""
+    """Who publishes what a subscription waits for; where nobody does, who sends the same by the other transport."""
     topic, asked = subscription.topic_name, subscription.qos_profile
     found = []
     for info in node.get_publishers_info_by_topic(topic):
-        mismatch = _other_type(info, subscription.msg_type)
+        mismatch = _other_type(info, subscription.msg_type, _remedy(info, subscription))
         if not mismatch and not _fits(info.qos_profile, asked):
             mismatch = (
                 f"{info.node_name} offers {_words(info.qos_profile)} but {_words(asked)} is asked for; "
                 f"set qos_overrides.{topic}.subscription.reliability to best_effort, or the camera to reliable"
             )
         found.append(Endpoint(info.node_name, mismatch))
-    return found
+    return found or _by_other_transport(node, subscription)
+
+
+def _by_other_transport(node: Node, subscription: Subscription) -> list[Endpoint]:
+    base = subscription.topic_name.removesuffix(_SUFFIX)
+    others = {Image: (f"{base}{_SUFFIX}", "compressed"), CompressedImage: (base, "raw")}
+    topic, transport = others.get(subscription.msg_type, ("", ""))
+    return [
+        Endpoint(
+            info.node_name, f"{info.node_name} sends {transport} images on {topic}; set input_transport:={transport}"
+        )
+        for info in (node.get_publishers_info_by_topic(topic) if topic else ())
+    ]
 
 
 def listeners(node: Node, publisher: Publisher) -> list[Endpoint]:
@@ -59,12 +75,23 @@ def _fits(offered: QoSProfile, asked: QoSProfile) -> bool:
     return bool(compatibility != QoSCompatibility.ERROR)
 
 
-def _other_type(info: Any, kind: Any) -> str:
+def _other_type(info: Any, kind: Any, remedy: str = "is another topic meant?") -> str:
     """A text where the other end has another type: an image topic that carries compressed images, say."""
     expected = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
     if info.topic_type == expected:
         return ""
-    return f"{info.node_name} has type {info.topic_type} there and not {expected}; is another topic meant?"
+    return f"{info.node_name} has type {info.topic_type} there and not {expected}; {remedy}"
+
+
+def _remedy(info: Any, subscription: Subscription) -> str:
+    """What helps where a publisher has another type."""
+    topic = subscription.topic_name
+    if subscription.msg_type is not Image or info.topic_type != "sensor_msgs/msg/CompressedImage":
+        return "is another topic meant?"
+    transport = "set input_transport:=compressed and"
+    if topic.endswith(_SUFFIX):
+        return f"{transport} name the topic {topic.removesuffix(_SUFFIX)}: the node adds {_SUFFIX}"
+    return f"{transport} have them sent on {topic}{_SUFFIX}, where the node looks then"
 
 
 def _words(qos: QoSProfile) -> str:

@@ -25,11 +25,11 @@ class Sight:
 
     Attributes:
         failure: why the last activation failed; empty where it did not.
-        resting: why nothing is expected to come out (inactive, disabled, nobody listens); empty where it is.
+        resting: why nothing is expected to come out (inactive, disabled, nobody listens); empty where something is.
         silence: why nothing comes in.
         fault: what was wrong with a set of late.
-        without_output: time since the last publication or the activation, s.
-        warm: active for longer than a window, so that rates can be told.
+        without_output: time since the last publication, the activation, or the end of the last rest, s.
+        warm: output is expected for longer than a window, so that rates can be told.
         recent: the figures that limits are set on.
     """
 
@@ -50,7 +50,8 @@ def judge(sight: Sight, limits: Limits, summary: str) -> Health:
         return Health(DiagnosticStatus.STALE, sight.silence.line)
     problem = sight.silence.line if sight.silence is not None else sight.fault
     if problem:
-        lasts = 0 < limits.error_after <= sight.without_output
+        asked_for = sight.silence is None and bool(sight.resting)  # the fault of a pair that `~/compute_once` wanted
+        lasts = not asked_for and 0 < limits.error_after <= sight.without_output
         return Health(DiagnosticStatus.ERROR if lasts else DiagnosticStatus.WARN, problem)
     if sight.resting:
         return Health(DiagnosticStatus.OK, sight.resting)

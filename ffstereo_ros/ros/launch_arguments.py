@@ -20,7 +20,8 @@ _NODE_ARGUMENTS = {
     **{name: f"Topic to take as {topic}; empty = the camera's." for name, topic in INPUT_ARGUMENTS.items()},
     "backend": "auto, torch, tensorrt or sgbm; empty = as the parameter file says.",
     "weights": "Weights file or name; empty = as the parameter file says.",
-    "use_sim_time": "Take the time from /clock, as for a bag; empty = as the camera needs it.",
+    "input_transport": "raw or compressed, how the images come; empty = as the parameter file says.",
+    "use_sim_time": "Take the time from /clock, as for a bag; empty = if the camera is simulated, or the file says so.",
 }
 
 
@@ -65,10 +66,26 @@ def set_transport() -> OpaqueFunction:
 
 def node_settings(given: Mapping[str, str], camera: CameraPreset) -> dict[str, Any]:
     """Parameters and remappings for an action that starts or loads a node."""
-    chosen = {name: given[name] for name in ("backend", "weights") if given[name]}
-    sim_time = is_true(given["use_sim_time"]) if given["use_sim_time"] else camera.use_sim_time
+    chosen = {name: given[name] for name in ("backend", "weights", "input_transport") if given[name]}
+    parameters = {**camera.parameters, **_clock(given, camera), **chosen}
     topics = {name: given[name] or topic for name, topic in camera.topics.items()}
     return {
-        "parameters": [Path(given["params_file"]), {**camera.parameters, "use_sim_time": sim_time, **chosen}],
+        "parameters": [Path(given["params_file"]), *([parameters] if parameters else [])],
         "remappings": [(own, topics[name]) for name, own in INPUT_ARGUMENTS.items()],
     }
+
+
+def rviz_settings(given: Mapping[str, str], camera: CameraPreset) -> dict[str, Any]:
+    """The same for RViz, which shows the node's inputs too."""
+    remappings = node_settings(given, camera)["remappings"]
+    # Its image_transport looks for compressed images beside the name that it was given.
+    compressed = [(f"{own}/compressed", f"{topic}/compressed") for own, topic in remappings if "image" in own]
+    clock = _clock(given, camera)
+    return {"parameters": [clock] if clock else [], "remappings": [*remappings, *compressed]}
+
+
+def _clock(given: Mapping[str, str], camera: CameraPreset) -> dict[str, Any]:
+    """Nothing unless asked for: the parameter file, or a launch file that includes this one, may have said it."""
+    if given["use_sim_time"]:
+        return {"use_sim_time": is_true(given["use_sim_time"])}
+    return {"use_sim_time": True} if camera.use_sim_time else {}

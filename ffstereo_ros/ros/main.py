@@ -45,6 +45,8 @@ def main(
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except Exception as error:
+        if not rclpy.ok():  # a signal shut ROS down while the node was built: all that is begun then fails
+            return 0
         # What ROS refuses (a QoS override, a name) is the user's input as much as a parameter; the rest is our fault.
         if isinstance(error, FFStereoError) or type(error).__module__.startswith("rclpy"):
             return _refuse(program, error)
@@ -69,14 +71,15 @@ class _Interrupt:
 def _run(
     create_node: Callable[[], Node], companion: Callable[[Node], Node] | None, interrupt: _Interrupt, program: str
 ) -> int:
-    node = create_node()
-    others = [] if companion is None else [companion(node)]
-    # Not the multi-threaded executor: on two cores it starves itself (14 to 76 of 400 to 600 messages came through).
-    executor = SingleThreadedExecutor()
-    for each in (node, *others):
-        executor.add_node(each)
-    interrupt.spinning = True
+    nodes = [create_node()]
     try:
+        if companion is not None:
+            nodes.append(companion(nodes[0]))
+        # Not the multi-threaded one: on two cores it starves itself (14 to 76 of 400 to 600 messages came through).
+        executor = SingleThreadedExecutor()
+        for each in nodes:
+            executor.add_node(each)
+        interrupt.spinning = True
         executor.spin()
     except ExternalShutdownException:
         pass
@@ -84,9 +87,9 @@ def _run(
         if rclpy.ok():  # a timer that publishes while the signal handler shuts the context down is no failure
             raise
     finally:
-        for each in (*others, node):
+        for each in reversed(nodes):
             each.destroy_node()
-        if node.left_behind:
+        if nodes[0].left_behind:
             _leave_at_once(program)
     return 0
 

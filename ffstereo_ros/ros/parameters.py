@@ -105,22 +105,28 @@ def _widen(parameters: Sequence[RosParameter]) -> list[RosParameter]:
 
 
 def declare_parameters(node: Node) -> dict[str, Value]:
-    """Declares every parameter and returns the checked values, overrides applied.
-
-    Each is declared without a type first: rclpy would refuse an int for a double, and name neither the range nor the
-    unit when it refuses a value.
+    """Declares every parameter of the node and returns the checked values, overrides applied.
 
     Raises:
         ParameterError: an override has the wrong type or is out of range.
     """
-    values: dict[str, Value] = {}
-    for parameter in PARAMETERS:
-        open_descriptor = ParameterDescriptor(dynamic_typing=True)
-        given = node.declare_parameter(parameter.name, parameter.default, open_descriptor).value
-        values[parameter.name] = parameter.check(given)
-        node.set_parameters([RosParameter(parameter.name, value=values[parameter.name])])
-        node.set_descriptor(parameter.name, describe(parameter))
-    return values
+    return {parameter.name: declare(node, parameter) for parameter in PARAMETERS}
+
+
+def declare(node: Node, parameter: Parameter) -> Value:
+    """Declares one parameter and returns its checked value, an override applied.
+
+    It is declared without a type first: rclpy would refuse an int for a double, and name neither the range nor the
+    unit when it refuses a value.
+
+    Raises:
+        ParameterError: the override has the wrong type or is out of range.
+    """
+    given = node.declare_parameter(parameter.name, parameter.default, ParameterDescriptor(dynamic_typing=True)).value
+    value = parameter.check(given)
+    node.set_parameters([RosParameter(parameter.name, value=value)])
+    node.set_descriptor(parameter.name, describe(parameter))
+    return value
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:

@@ -133,7 +133,7 @@ class Pipeline:
     def _process(self, stereo: StereoSet) -> None:
         self.busy_since = time.monotonic()
         requests = self._port.gate.take()
-        problem = self._processor.process(stereo)
+        problem = self._processor.process(stereo, asked=bool(requests))
         self.busy_since = None
         if requests:
             self._port.calls.post(lambda: answer(requests, problem))
@@ -142,10 +142,10 @@ class Pipeline:
         self._port.statistics.count_drop("superseded" if self._alive() else "shutdown")
 
     def _clock_jumped(self, topic: str) -> None:
+        if self._worker.withdraw() is not None:
+            self._port.statistics.count_drop("clock_jump")
         self._worker.call(self._processor.forget)
-        self._port.log.warning(
-            f"stamps of {topic} stepped back by more than 1 s: messages that wait for partners are forgotten"
-        )
+        self._port.log.warning(f"stamps of {topic} stepped back by more than 1 s: what waits from before is forgotten")
 
     def _build(self, wish: MatcherSettings) -> None:
         """On the builder's thread, while the matcher in use serves on."""

@@ -20,9 +20,15 @@ from std_msgs.msg import Header
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.demo.motorcycle import KnownPair, load_motorcycle
 from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.parameter import START, Parameter
+from ffstereo_ros.ros.parameters import declare
 from ffstereo_ros.ros.synchronisation import StereoSet
 
 FRAME = "left_camera_optical_frame"
+
+_RATE = Parameter("rate", 10.0, "Pairs a second.", "Hz", low=0.01, high=1000.0, changes=START)
+_COUNT = Parameter("count", 0, "Pairs to send; 0 = endless.", low=0, high=10**9, changes=START)
+_SUBSCRIBERS = Parameter("subscribers", 0, "Waits for so many on every topic.", low=0, high=1000, changes=START)
 
 
 class StereoPlayer(Node):
@@ -31,6 +37,9 @@ class StereoPlayer(Node):
     With ``hand_over`` nothing is published: each set goes to that function, with headers of its own.
 
     Parameters: ``rate`` (Hz), ``count`` (pairs, 0 = endless), ``subscribers`` (wait until every topic has this many).
+
+    Raises:
+        ParameterError: a parameter is refused.
     """
 
     def __init__(
@@ -41,9 +50,8 @@ class StereoPlayer(Node):
         **kwargs: Any,
     ) -> None:
         super().__init__(node_name, **kwargs)
-        rate = float(self.declare_parameter("rate", 10.0).value)
-        self._count = int(self.declare_parameter("count", 0).value)
-        self._subscribers = int(self.declare_parameter("subscribers", 0).value)
+        rate = float(declare(self, _RATE))
+        self._count, self._subscribers = int(declare(self, _COUNT)), int(declare(self, _SUBSCRIBERS))
         left, right = camera_infos(pair.camera)
         self._messages = {
             "left/image_rect": rgb_image(pair.left),
@@ -123,18 +131,22 @@ def main(args: Sequence[str] | None = None, load_pair: Callable[[], KnownPair] =
         load_pair: what is played; a benchmark puts its own here.
 
     Returns:
-        0 when done, 1 where the pair cannot be had (told in one line).
+        0 when done, 1 where the pair cannot be had or a parameter is refused (told in one line).
     """
     try:
         pair = load_pair()
     except FFStereoError as error:
-        print(f"stereo_player: {error}", file=sys.stderr)
-        return 1
+        return _refuse(error)
     rclpy.init(args=list(sys.argv if args is None else args))
     try:
         _play(StereoPlayer(pair))
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except FFStereoError as error:
+        return _refuse(error)
+    except Exception:
+        if rclpy.ok():  # what is sent while the signal handler shuts ROS down is no failure
+            raise
     finally:
         # RCLError in a race with the signal handler: the context is already down.
         try:
@@ -143,6 +155,11 @@ def main(args: Sequence[str] | None = None, load_pair: Callable[[], KnownPair] =
             if rclpy.ok():
                 print(f"stereo_player: shutdown: {error}", file=sys.stderr)
     return 0
+
+
+def _refuse(error: FFStereoError) -> int:
+    print(f"stereo_player: {error}", file=sys.stderr)
+    return 1
 
 
 def _play(player: StereoPlayer) -> None:

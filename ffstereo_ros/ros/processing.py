@@ -10,9 +10,10 @@ from ffstereo_ros.core.warm_start import WarmStart
 from ffstereo_ros.errors import BackendError, CalibrationError, FFStereoError, ImageError
 from ffstereo_ros.ros import outputs
 from ffstereo_ros.ros.conversions import camera_from_info, pair_to_rgb
+from ffstereo_ros.ros.demand import Demand
 from ffstereo_ros.ros.log_limiter import Log
 from ffstereo_ros.ros.outputs import Outputs
-from ffstereo_ros.ros.publication import FramePublisher, MatchedFrame
+from ffstereo_ros.ros.publication import FramePublisher, MatchedFrame, no_confidence
 from ffstereo_ros.ros.settings import FrameSettings
 from ffstereo_ros.ros.statistics import Statistics, Stopwatch
 from ffstereo_ros.ros.synchronisation import StereoSet
@@ -26,8 +27,6 @@ _CAUSES: dict[type[FFStereoError], str] = {
 # Above this share of negative disparities over the first frames, weights run with the wrong normalisation.
 _NEGATIVE_LIMIT = 0.02
 _NEGATIVE_FRAMES = 10
-
-NOBODY_LISTENS = "nobody listens to any output"
 
 
 class FrameProcessor:
@@ -60,7 +59,7 @@ class FrameProcessor:
         self._log = log
         self._now_ns = now_ns
         self._alive = alive
-        self._told_nobody_listens = False
+        self._told_unwanted = ""
 
     def apply(self, settings: FrameSettings) -> None:
         """Goes by other settings from the next frame on; filters that stay as they are keep their memory."""
@@ -94,14 +93,17 @@ class FrameProcessor:
         except Exception as error:  # a device that is lost, say: the thread goes on
             self._log.warning(f"backend {matcher.backend.name} could not be freed: {error}")
 
-    def process(self, stereo: StereoSet) -> str | None:
+    def process(self, stereo: StereoSet, *, asked: bool = False) -> str | None:
         """Publishes one set, or counts and says why not.
+
+        Args:
+            asked: somebody asked for this one: the rate cap of the cloud does not hold it back.
 
         Returns:
             None where it was published, otherwise the reason in one line.
         """
         try:
-            return self._process(stereo)
+            return self._process(stereo, asked)
         except FFStereoError as error:
             return self._drop(
                 next((cause for kind, cause in _CAUSES.items() if isinstance(error, kind)), "refused"), error
@@ -126,26 +128,34 @@ class FrameProcessor:
             self._log.warning(f"frame dropped: {error}")
         return reason
 
-    def _process(self, stereo: StereoSet) -> str | None:
+    def _process(self, stereo: StereoSet, asked: bool) -> str | None:
         watch = Stopwatch(stereo.arrived)
         watch.lap("wait")
-        wanted = self._publisher.wanted()
-        if not wanted - {outputs.DEPTH_INFO}:  # the companion of a depth image that nobody wants
-            return self._nobody_listens()
-        self._told_nobody_listens = False
-        frame = self._match(stereo, wanted, watch)
+        demand = self._publisher.demand(stereo, asked=asked)
+        if not demand.topics:
+            return self._unwanted(demand)
+        self._told_unwanted = ""
+        frame = self._match(stereo, demand.topics, watch)
         if not self._alive():
             return self._ends()
-        self._publisher.publish(frame, watch)
+        sent = self._publisher.publish(frame, watch)
+        if not sent - {outputs.DEPTH_INFO}:
+            return self._nothing_sent(frame)
         self._statistics.count_published(watch.seconds, 1e-9 * (self._now_ns() - stereo.stamp_ns))
         return None
 
-    def _nobody_listens(self) -> str:
-        self._statistics.count_drop("no_subscriber")
-        if not self._told_nobody_listens:
-            self._told_nobody_listens = True
-            self._log.info(f"{NOBODY_LISTENS}: nothing is computed until somebody does")
-        return NOBODY_LISTENS
+    def _unwanted(self, demand: Demand) -> str:
+        self._statistics.count_drop(demand.cause)
+        if demand.reason != self._told_unwanted and demand.cause != "rate_limited":  # which lasts for a frame or two
+            self._told_unwanted = demand.reason
+            self._log.info(f"{demand.reason}; nothing is computed until that changes")
+        return demand.reason
+
+    def _nothing_sent(self, frame: MatchedFrame) -> str:
+        """Of what is listened to a backend can withhold the confidence alone, and the publisher has said so."""
+        reason = no_confidence(frame.matcher.backend.name)
+        self._statistics.count_drop("no_confidence", reason)
+        return reason
 
     def _match(self, stereo: StereoSet, wanted: frozenset[str], watch: Stopwatch) -> MatchedFrame:
         left, right = pair_to_rgb(stereo.left, stereo.right)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from std_msgs.msg import Header
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.ros import messages, outputs
+from ffstereo_ros.ros.demand import Demand, demand
 from ffstereo_ros.ros.log_limiter import Log
 from ffstereo_ros.ros.outputs import Outputs
 from ffstereo_ros.ros.rate_cap import RateCap
@@ -34,6 +34,24 @@ class MatchedFrame:
     matcher: StereoMatcher
 
 
+@dataclass
+class _Post:
+    """Sends the messages of one frame.
+
+    Attributes:
+        sent: their topics.
+    """
+
+    out: Outputs
+    watch: Stopwatch
+    sent: set[str] = field(default_factory=set)
+
+    def send(self, topic: str, message: object) -> None:
+        self.out.publish(topic, message)
+        self.watch.lap("publish")
+        self.sent.add(topic)
+
+
 class FramePublisher:
     """Publishes one frame on each topic that it is wanted on."""
 
@@ -48,21 +66,28 @@ class FramePublisher:
         self._settings = settings
         self._cloud_cap = RateCap(settings.cloud_rate)
 
-    def wanted(self) -> frozenset[str]:
-        """The topics that somebody listens to and that are not switched off."""
-        return self._out.wanted() - self._settings.switched_off
+    def demand(self, stereo: StereoSet, *, asked: bool) -> Demand:
+        """What those who listen are to get of the set; the cloud's rate cap is not for one that was ``asked`` for."""
+        due = asked or self._cloud_cap.due(stereo.arrived)
+        return demand(self._out.wanted(), self._settings, cloud_due=due)
 
-    def publish(self, frame: MatchedFrame, watch: Stopwatch) -> None:
+    def publish(self, frame: MatchedFrame, watch: Stopwatch) -> frozenset[str]:
         """Sends everything that is wanted of the frame.
 
         The cloud goes last: it is half of all bytes, and its listeners copy it at the expense of what comes after.
+
+        Returns:
+            The topics that something was sent on: what the backend does not give stays out.
         """
+        post = _Post(self._out, watch)
         depth = self._depth(frame, watch) if outputs.DEPTH in frame.wanted else None
-        self._publish_disparity(frame, watch)
-        self._publish_depth(frame, depth, watch)
-        self._publish_maps(frame, watch)
-        if outputs.CLOUD in frame.wanted and self._cloud_cap.admits(time.monotonic()):
-            self._publish_cloud(frame, depth, watch)
+        self._publish_disparity(frame, post)
+        self._publish_depth(frame, depth, post)
+        self._publish_maps(frame, post)
+        if outputs.CLOUD in frame.wanted:
+            self._publish_cloud(frame, depth, post)
+            self._cloud_cap.admits(frame.stereo.arrived)  # `demand` found it due; a frame that failed is not counted
+        return frozenset(post.sent)
 
     def _depth(self, frame: MatchedFrame, watch: Stopwatch) -> Float32Array:
         limits = self._settings
@@ -70,20 +95,20 @@ class FramePublisher:
         watch.lap("geometry")
         return depth
 
-    def _publish_cloud(self, frame: MatchedFrame, depth: Float32Array | None, watch: Stopwatch) -> None:
+    def _publish_cloud(self, frame: MatchedFrame, depth: Float32Array | None, post: _Post) -> None:
         limits, header, stride = self._settings, frame.stereo.left.header, self._settings.cloud_stride
         points = frame.result.packed_points(
             frame.camera, frame.rgb, stride=stride, min_depth=limits.min_depth, max_depth=limits.max_depth
         )
-        watch.lap("geometry")
+        post.watch.lap("geometry")
         if points is not None:
             message = messages.points_message(points, header)
         else:
-            depth = self._depth(frame, watch) if depth is None else depth
+            depth = self._depth(frame, post.watch) if depth is None else depth
             message = messages.cloud_message(depth, frame.camera, frame.rgb, header, stride=stride)
-        self._send(outputs.CLOUD, message, watch)
+        post.send(outputs.CLOUD, message)
 
-    def _publish_disparity(self, frame: MatchedFrame, watch: Stopwatch) -> None:
+    def _publish_disparity(self, frame: MatchedFrame, post: _Post) -> None:
         if outputs.DISPARITY not in frame.wanted:
             return
         message = messages.disparity_message(
@@ -93,30 +118,32 @@ class FramePublisher:
             max_disparity=frame.result.max_disparity,
             step=getattr(frame.matcher.backend, "disparity_step", 0.0) / frame.matcher.scale,
         )
-        self._send(outputs.DISPARITY, message, watch)
+        post.send(outputs.DISPARITY, message)
 
-    def _publish_depth(self, frame: MatchedFrame, depth: Float32Array | None, watch: Stopwatch) -> None:
+    def _publish_depth(self, frame: MatchedFrame, depth: Float32Array | None, post: _Post) -> None:
         header = frame.stereo.left.header
         if outputs.DEPTH_INFO in frame.wanted:
-            self._send(outputs.DEPTH_INFO, messages.depth_camera_info(frame.stereo.left_info, header), watch)
+            post.send(outputs.DEPTH_INFO, messages.depth_camera_info(frame.stereo.left_info, header))
         if depth is not None and outputs.DEPTH in frame.wanted:
-            self._send(outputs.DEPTH, messages.depth_message(depth, header, self._settings.depth_encoding), watch)
+            post.send(outputs.DEPTH, messages.depth_message(depth, header, self._settings.depth_encoding))
 
-    def _publish_maps(self, frame: MatchedFrame, watch: Stopwatch) -> None:
+    def _publish_maps(self, frame: MatchedFrame, post: _Post) -> None:
         header, result = frame.stereo.left.header, frame.result
         if outputs.CONFIDENCE in frame.wanted:
-            self._publish_confidence(frame, header, watch)
+            self._publish_confidence(frame, header, post)
         if outputs.COLOUR in frame.wanted:
             image = messages.colour_image(result.disparity, header, max_disparity=result.max_disparity)
-            self._send(outputs.COLOUR, image, watch)
+            post.send(outputs.COLOUR, image)
 
-    def _publish_confidence(self, frame: MatchedFrame, header: Header, watch: Stopwatch) -> None:
+    def _publish_confidence(self, frame: MatchedFrame, header: Header, post: _Post) -> None:
         if frame.result.confidence is not None:
-            self._send(outputs.CONFIDENCE, messages.float_image(frame.result.confidence, header), watch)
+            post.send(outputs.CONFIDENCE, messages.float_image(frame.result.confidence, header))
         elif not self._told_no_confidence:
             self._told_no_confidence = True
-            self._log.info(f"{outputs.CONFIDENCE} stays empty: backend {frame.matcher.backend.name} gives none")
+            self._log.info(no_confidence(frame.matcher.backend.name))
 
-    def _send(self, topic: str, message: object, watch: Stopwatch) -> None:
-        self._out.publish(topic, message)
-        watch.lap("publish")
+
+def no_confidence(backend: str) -> str:
+    """Why a topic that is listened to stays empty, in one line."""
+    empty = f"{outputs.CONFIDENCE} stays empty: backend {backend} gives none"
+    return f"{empty}; listen to another output, or use another backend"

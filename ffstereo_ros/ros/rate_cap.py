@@ -16,11 +16,14 @@ class RateCap:
 
     def admits(self, now: float) -> bool:
         """Whether what comes at ``now`` (``time.monotonic()``, s) may pass; if so, it is counted."""
-        if self.rate <= 0:
-            return True
-        if now < self._due:
+        if not self.due(now):
             return False
-        period = 1.0 / self.rate
-        # After a pause the timetable starts at now: what was missed is not made up for.
-        self._due = self._due + period if now < self._due + period else now + period
+        if self.rate > 0:
+            period = 1.0 / self.rate
+            # After a pause the timetable starts at now: what was missed is not made up for.
+            self._due = self._due + period if now < self._due + period else now + period
         return True
+
+    def due(self, now: float) -> bool:
+        """Whether what comes at ``now`` may pass; nothing is counted."""
+        return self.rate <= 0 or now >= self._due

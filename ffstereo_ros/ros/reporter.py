@@ -9,13 +9,13 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from ffstereo_ros.ros import graph
+from ffstereo_ros.ros.demand import demand
 from ffstereo_ros.ros.diagnostics import DiagnosticsPublisher
 from ffstereo_ros.ros.gate import Gate
 from ffstereo_ros.ros.health import Sight, judge
 from ffstereo_ros.ros.log_limiter import NodeLog
 from ffstereo_ros.ros.outputs import Outputs
 from ffstereo_ros.ros.pipeline import Pipeline
-from ffstereo_ros.ros.processing import NOBODY_LISTENS
 from ffstereo_ros.ros.settings import NodeSettings
 from ffstereo_ros.ros.silence import SILENT_AFTER_S, Silence, SilenceWatch
 from ffstereo_ros.ros.statistics import Statistics
@@ -52,6 +52,8 @@ class Reporter:
         self._settings = settings
         self._watch: SilenceWatch | None = None
         self._silence: Silence | None = None
+        self._rests = True
+        self._resumed = 0.0
         self._told_twin = False
         # On a steady clock: simulated time that stands still must not silence the report that it does.
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -75,6 +77,7 @@ class Reporter:
 
     def _look(self) -> None:
         now = time.monotonic()
+        self._note_rest(now)
         self._silence = self._explain(now)
         if self._silence is not None:
             self._log.warning(self._silence.line, kind=self._silence.kind)
@@ -88,10 +91,18 @@ class Reporter:
             silence = self._refused_listeners() or self._slow_frame(now)
         return silence
 
+    def _note_rest(self, now: float) -> None:
+        """Remembers when the last rest ended: what was not published in it is not held against the node."""
+        rested, self._rests = self._rests, bool(self._resting())
+        if rested and not self._rests:
+            self._resumed = now
+
+    def _expected_for(self, now: float) -> float:
+        """Time since the activation, or the end of the last rest where that was later, s."""
+        return now - max(self.pipeline.began, self._resumed) if self.pipeline else 0.0
+
     def _without_output(self, now: float) -> float:
-        if self.pipeline is None:
-            return 0.0
-        return now - max(self.pipeline.began, self._statistics.last_published or 0.0)
+        return min(self._expected_for(now), now - (self._statistics.last_published or 0.0))
 
     def _refused_listeners(self) -> Silence | None:
         """Somebody listens, but nothing can reach him."""
@@ -111,21 +122,19 @@ class Reporter:
         kind = "the frame in work takes long"
         return Silence(f"{kind}: {now - since:.1f} s so far; use a lower scale, or a faster backend", kind)
 
-    def _resting(self, now: float) -> str:
-        """Why nothing is expected to come out."""
+    def _resting(self) -> str:
+        """Why nothing is expected to come out; empty where it is."""
         if self.pipeline is None or self.out is None:
             return f"{self.state}: nothing is received or computed"
         if not self._gate.enabled:
             return "disabled by ~/enable"
-        off = self._settings().frame.outputs.switched_off
-        if self._without_output(now) >= SILENT_AFTER_S and not self.out.wanted() - off:
-            return NOBODY_LISTENS
-        return ""
+        return demand(self.out.wanted(), self._settings().frame.outputs).reason
 
     def report(self) -> None:
         """Publishes the state of now."""
         self._tell_twin()
         now, values = time.monotonic(), self._statistics.values()
+        self._note_rest(now)
         values["state"] = "active" if self.pipeline else self.state
         values["enabled"] = str(self._gate.enabled).lower()
         if self.pipeline is not None:
@@ -137,14 +146,13 @@ class Reporter:
 
     def _sight(self, now: float) -> Sight:
         settings = self._settings()
-        active_for = now - self.pipeline.began if self.pipeline else 0.0
         return Sight(
             failure=self.failure,
-            resting=self._resting(now),
+            resting=self._resting(),
             silence=self._silence,
             fault=self._statistics.recent_fault(_FAULT_SHOWN_S),
             without_output=self._without_output(now),
-            warm=active_for >= settings.diagnostics_window,
+            warm=self._expected_for(now) >= settings.diagnostics_window,
             recent=self._statistics.recent(),
         )
 

@@ -20,6 +20,9 @@ _SWITCHES: dict[str, tuple[str, ...]] = {
     "publish_color": (outputs.COLOUR,),
 }
 
+# The parameter that switches a topic.
+SWITCH_OF = {topic: name for name, topics in _SWITCHES.items() for topic in topics}
+
 S = TypeVar("S")
 
 

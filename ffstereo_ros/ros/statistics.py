@@ -23,9 +23,12 @@ _TIMES = (STAMP_TO_PUBLISH, IN_NODE, *STAGES, *_WITHIN)
 # Why a set was not published. Anything else is `refused`.
 DROP_CAUSES = (
     "superseded",
+    "clock_jump",
     "no_subscriber",
+    "switched_off",
     "disabled",
     "rate_limited",
+    "no_confidence",
     "bad_image",
     "bad_calibration",
     "backend_error",
@@ -35,7 +38,7 @@ DROP_CAUSES = (
 )
 
 # Held back because somebody wants it so: nothing is lost.
-_ON_PURPOSE = frozenset({"no_subscriber", "disabled", "rate_limited", "shutdown"})
+_ON_PURPOSE = frozenset({"no_subscriber", "switched_off", "disabled", "rate_limited", "shutdown"})
 
 # A stamp further off than this belongs to another clock (a bag without use_sim_time): no latency can be told from it.
 _SAME_CLOCK_S = (-1.0, 60.0)

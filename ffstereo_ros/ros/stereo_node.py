@@ -67,6 +67,11 @@ class StereoNode(LifecycleNode):
         """Whether the thread of a frame that did not end in time still runs."""
         return any(pipeline.running for pipeline in self._stopped)
 
+    @property
+    def _told_to_stop(self) -> bool:
+        """Whether the program is ending: whatever is begun now fails, which is no fault that anybody should read of."""
+        return not self.context.ok()
+
     def submit(self, stereo: StereoSet) -> None:
         """Takes a set that came in another way than by the topics; on the executor's thread. Ignored while inactive."""
         if self._pipeline is not None:
@@ -97,7 +102,8 @@ class StereoNode(LifecycleNode):
             try:
                 return change(request, response)
             except Exception as error:
-                self._log.warning(f"transition refused: {' '.join(str(error).split())}")
+                if not self._told_to_stop:
+                    self._log.warning(f"transition refused: {' '.join(str(error).split())}")
                 response.success = False
                 return response
 
@@ -117,6 +123,8 @@ class StereoNode(LifecycleNode):
         try:
             self._outputs = Outputs(self)
         except Exception as error:  # a QoS override that rclpy refuses
+            if self._told_to_stop:
+                return FAILURE
             self._refusal = error
             failure = f"cannot be configured: {' '.join(str(error).split())}"
             self._log.error(failure)
@@ -133,6 +141,8 @@ class StereoNode(LifecycleNode):
             ready = self._create_matcher(settings.matcher)
             self._pipeline = Pipeline(self._port(self._outputs), ready, settings)
         except Exception as error:
+            if self._told_to_stop:
+                return FAILURE
             kind = "" if isinstance(error, FFStereoError) else f"{type(error).__name__}: "
             failure = f"cannot be activated: {kind}{' '.join(str(error).split())}"
             again = f"`ros2 lifecycle set {self.get_fully_qualified_name()} activate`"

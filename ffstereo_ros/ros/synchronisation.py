@@ -61,6 +61,9 @@ class Source(NamedTuple):
 class InputTopic(message_filters.SimpleFilter):
     """A subscription that counts, remembers its last message's stamp and arrival, and passes messages on.
 
+    Args:
+        on_clock_jump: told this topic and its last stamp before the jump, ns; before the message is passed on.
+
     Attributes:
         topic: the name as in ``INPUTS``.
         resolved: the same with namespace and remapping applied.
@@ -69,7 +72,9 @@ class InputTopic(message_filters.SimpleFilter):
         last_stamp_ns: its stamp, ns.
     """
 
-    def __init__(self, node: Node, topic: str, source: Source, on_clock_jump: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: Node, topic: str, source: Source, on_clock_jump: Callable[[InputTopic, int], None]
+    ) -> None:
         super().__init__()
         self.topic = topic
         self.received = 0
@@ -98,7 +103,7 @@ class InputTopic(message_filters.SimpleFilter):
     def _note(self, stamp_ns: int) -> None:
         previous, self.last_stamp_ns = self.last_stamp_ns, stamp_ns
         if stamp_ns < previous - _CLOCK_JUMP_NS:
-            self._on_clock_jump(self.topic)
+            self._on_clock_jump(self, previous)
 
 
 class StereoSynchroniser:
@@ -106,7 +111,7 @@ class StereoSynchroniser:
 
     Args:
         on_set: called on the executor's thread; it must not raise or wait.
-        on_clock_jump: told the topic whose stamps stepped back by more than a second.
+        on_clock_jump: told the first topic whose stamps stepped back by more than a second; once for all four.
         tolerance: largest stamp difference, s; 0 = exact.
         queue_size: messages kept per topic.
         compressed: images come by image_transport's ``compressed``.
@@ -127,6 +132,7 @@ class StereoSynchroniser:
         self.tolerance = tolerance
         self._on_set = on_set
         self._on_clock_jump = on_clock_jump
+        self._jumped: list[InputTopic] = []
         self.inputs: tuple[InputTopic, ...] = ()
         try:
             for name, kind in INPUTS:
@@ -155,11 +161,27 @@ class StereoSynchroniser:
         self.sets += 1
         self._on_set(StereoSet(left, right, left_info, right_info))
 
-    def _clock_jumped(self, topic: str) -> None:
-        # Messages of before the jump are the newest by stamp: they would crowd out every new one.
-        for queue in self._sync.queues:
-            queue.clear()
-        self._on_clock_jump(topic)
+    def _clock_jumped(self, topic: InputTopic, before_ns: int) -> None:
+        """The first topic clears all queues, those that follow it their own: the first has new messages in its."""
+        first = not self._follows(topic, before_ns)
+        self._jumped = [topic] if first else [*self._jumped, topic]
+        for each, queue in zip(self.inputs, self._sync.queues):
+            if first or each is topic:
+                _forget_newer(queue, topic.last_stamp_ns)
+        if first:
+            self._on_clock_jump(topic.topic)
+
+    def _follows(self, topic: InputTopic, before_ns: int) -> bool:
+        """Whether another topic made the same jump before: it is behind where this one was, and this one not yet."""
+        return topic not in self._jumped and any(
+            each.last_stamp_ns < before_ns - _CLOCK_JUMP_NS for each in self._jumped
+        )
+
+
+def _forget_newer(queue: dict[Any, Any], stamp_ns: int) -> None:
+    """Messages of before a jump are the newest by stamp: they would crowd out every new one."""
+    for key in [key for key, message in queue.items() if nanoseconds(message) > stamp_ns]:
+        del queue[key]
 
 
 def _compressed(node: Node, name: str) -> Source:

@@ -141,7 +141,9 @@ def _publishers(node: Node, topic: str, heard: int) -> Finding:
         for offer in offers
     )
     if offers[0].topic_type != "sensor_msgs/msg/Image":
-        return Finding("bad", "qos", f"{topic}: is {offers[0].topic_type}, not an Image", "give the image topic")
+        packed = "the node takes it with input_transport:=compressed; to have it judged, record it: ffstereo doctor BAG"
+        remedy = packed if offers[0].topic_type == "sensor_msgs/msg/CompressedImage" else "give the image topic"
+        return Finding("bad", "qos", f"{topic}: is {offers[0].topic_type}, not an Image", remedy)
     if not heard:
         remedy = "messages are lost: set the shared-memory profile for the camera's process too (see transport)"
         return Finding("bad", "qos", f"{topic}: published ({described}) but nothing came", remedy)

@@ -32,6 +32,12 @@ class NewestSlot(Generic[T]):
             self._changed.notify()
             return superseded
 
+    def withdraw(self) -> T | None:
+        """Takes the item that waits back; None where none does."""
+        with self._changed:
+            item, self._item = self._item, None
+            return item
+
     def call(self, call: Callable[[], None]) -> bool:
         """Leaves a call to be taken, before any item that waits; false once the slot is closed."""
         with self._changed:
@@ -68,7 +74,7 @@ class Worker(Generic[T]):
 
     Args:
         process: deals with one item, failures included; it must not raise, nor may a call.
-        dropped: told every item that ``process`` will not see.
+        dropped: told every item that ``process`` will not see, but for those that are withdrawn.
         name: of the thread.
         at_end: the last that the thread does.
     """
@@ -92,6 +98,10 @@ class Worker(Generic[T]):
     def submit(self, item: T) -> None:
         """Leaves an item to be processed; what it supersedes is told to ``dropped``."""
         self._report(self._slot.put(item))
+
+    def withdraw(self) -> T | None:
+        """Takes the item that waits back; None where none does."""
+        return self._slot.withdraw()
 
     def call(self, call: Callable[[], None]) -> bool:
         """Leaves a call to be made between two items; false once the worker was stopped."""

@@ -1,7 +1,7 @@
 """A node whose matcher takes time to build and cannot always be had: run as a module by the tests.
 
 ``CHOOSY_BUILD_SECONDS`` s for every matcher; none for 13 iterations, nor while the file ``CHOOSY_NEEDS`` is missing.
-The disparity is the number of iterations. A backend that is freed says so.
+The disparity is the number of iterations. A matcher that is begun and a backend that is freed say so.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class ChoosyNode(StereoNode):
     """See the module."""
 
     def _create_matcher(self, settings: MatcherSettings) -> ReadyMatcher:
+        print("building")
         time.sleep(float(os.environ.get("CHOOSY_BUILD_SECONDS", "0")))
         if not Path(os.environ.get("CHOOSY_NEEDS", __file__)).is_file():
             raise WeightsError("weights = 'none': no such file")

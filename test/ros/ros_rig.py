@@ -136,6 +136,10 @@ class Rig:
             collect = self.received[topic].append
             self._subscriptions[topic] = self.node.create_subscription(OUTPUTS[topic], topic, collect, 10)
 
+    def deafen(self, topic: str) -> None:
+        """Ends the subscription to an output topic."""
+        self.node.destroy_subscription(self._subscriptions.pop(topic))
+
     def connected(self) -> bool:
         """The node and this rig see each other, both ways."""
         publishers = [self.node.count_publishers(topic) for topic in self._subscriptions]

@@ -9,11 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from ros_rig import Rig, good_frame
+from std_srvs.srv import SetBool
 
 from ffstereo_ros.errors import ParameterError
-from ffstereo_ros.ros.component_container import find_component, node_arguments
+from ffstereo_ros.ros.component_container import find_component, log_level, node_arguments
 from ffstereo_ros.ros.processes import ModuleProcess
 from ffstereo_ros.ros.stereo_node import StereoNode
 
@@ -89,6 +91,7 @@ def test_ids_are_unique_and_a_node_that_was_unloaded_is_gone(lasting_rig: Rig, c
         ({"parameters": _messages(scale=99.0)}, "scale = 99.0: allowed is 0, 0.125 to 4"),
         ({"node_name": "not a name"}, "not a name"),
         ({"remap_rules": ["nonsense"]}, "nonsense"),
+        ({"log_level": 7}, "log_level = 7: allowed is 0 (unset), 10 (debug), 20 (info), 30 (warn), 40 (error), 50"),
         ({"extra_arguments": _messages(thread_num=2)}, "extra argument thread_num: known are use_intra_process_comms"),
     ],
 )
@@ -99,6 +102,14 @@ def test_what_cannot_be_loaded_is_answered_with_the_reason(call: Call, changes: 
     assert reason in answer.error_message
     assert "\n" not in answer.error_message
     assert call("ListNodes") == before
+
+
+@pytest.mark.parametrize(("level", "told"), [(0, True), (40, False)])
+def test_a_log_level_is_that_of_the_loaded_node(level: int, told: bool, lasting_rig: Rig, call: Call) -> None:
+    loaded = call("LoadNode", **COMPONENT, node_name=f"level{level}", log_level=level, parameters=_messages(**SMALL))
+    assert lasting_rig.call(SetBool, f"/level{level}/enable", data=False).success
+    assert (f"[level{level}]: disabled" in lasting_rig.watched[-1].tail(50)) is told
+    assert call("UnloadNode", unique_id=loaded.unique_id).success
 
 
 def _request(**fields: Any) -> SimpleNamespace:
@@ -127,6 +138,12 @@ def test_the_containers_own_arguments_are_forwarded_on_demand(extra: dict[str, b
 def test_an_extra_argument_that_is_no_boolean_is_refused() -> None:
     with pytest.raises(ParameterError, match="use_intra_process_comms = 'yes': true or false is needed"):
         node_arguments(_request(extra_arguments=_messages(use_intra_process_comms="yes")))
+
+
+def test_a_log_level_that_is_none_is_refused() -> None:
+    assert [log_level(_request(log_level=each)) for each in (0, 30)] == [LoggingSeverity.UNSET, LoggingSeverity.WARN]
+    with pytest.raises(ParameterError, match=r"log_level = 7: allowed is 0 \(unset\), 10 \(debug\)"):
+        log_level(_request(log_level=7))
 
 
 def test_without_composition_interfaces_it_says_what_to_install() -> None:

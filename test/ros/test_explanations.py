@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_rig import Rig, good_frame
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
 from ffstereo_ros.ros.processes import ModuleProcess
@@ -45,10 +45,35 @@ def test_an_override_stays_with_its_topic(rig: Rig, start_node: StartNode) -> No
 
 
 def test_another_type_is_named(rig: Rig, start_node: StartNode) -> None:
-    node = start_node("-r", "left/image_rect:=packed")
-    rig.node.create_publisher(CompressedImage, "packed", 1)
-    line = "rig has type sensor_msgs/msg/CompressedImage there and not sensor_msgs/msg/Image"
+    node = start_node("-r", "left/image_rect:=cloud")
+    rig.node.create_publisher(PointCloud2, "cloud", 1)
+    line = "rig has type sensor_msgs/msg/PointCloud2 there and not sensor_msgs/msg/Image; is another topic meant?"
     rig.spin_until(lambda: line in node.tail(), 10, "the type")
+
+
+@pytest.mark.parametrize(
+    ("topic", "remedy"),
+    [
+        ("/cam/compressed", "set input_transport:=compressed and name the topic /cam: the node adds /compressed"),
+        ("/cam", "set input_transport:=compressed and have them sent on /cam/compressed, where the node looks then"),
+    ],
+)
+def test_compressed_images_are_named_with_the_parameter(
+    topic: str, remedy: str, rig: Rig, start_node: StartNode
+) -> None:
+    node = start_node("-r", f"left/image_rect:={topic}")
+    rig.node.create_publisher(CompressedImage, topic, 1)
+    line = f"rig has type sensor_msgs/msg/CompressedImage there and not sensor_msgs/msg/Image; {remedy}"
+    rig.spin_until(lambda: line in node.tail(), 10, "the type")
+
+
+@pytest.mark.parametrize("asked", ["raw", "compressed"])
+def test_images_that_come_by_the_other_transport_are_named(asked: str, rig: Rig, start_node: StartNode) -> None:
+    node = start_node("-r", "left/image_rect:=/cam", "-p", f"input_transport:={asked}")
+    sent, kind, topic = ("compressed", CompressedImage, "/cam/compressed") if asked == "raw" else ("raw", Image, "/cam")
+    rig.node.create_publisher(kind, topic, 1)
+    line = f"cannot be received: rig sends {sent} images on {topic}; set input_transport:={sent}"
+    rig.spin_until(lambda: line in node.tail(), 10, "the transport")
 
 
 def test_a_listener_that_nothing_can_reach_is_named(rig: Rig, start_node: StartNode) -> None:

@@ -28,6 +28,7 @@ LIMITS = Limits(min_output_rate=5.0, max_latency=0.1, max_drop_share=0.2, error_
         ({"silence": STAMPS, "without_output": 9.9}, WARN, "stamps"),
         ({"silence": STAMPS, "without_output": 10.0, "fault": "bad"}, ERROR, "stamps"),
         ({"silence": Silence("none", "none", stale=True), "without_output": 99.0}, STALE, "none"),
+        ({"resting": "disabled", "fault": "bad", "without_output": 99.0}, WARN, "bad"),  # of a pair that was asked for
         ({"resting": "inactive", "recent": Recent(0.0, None, 0.0)}, OK, "inactive"),
         ({"resting": "disabled", "silence": STAMPS}, WARN, "stamps"),
         ({"failure": "no weights", "resting": "inactive"}, ERROR, "no weights"),

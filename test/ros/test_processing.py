@@ -18,6 +18,7 @@ from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet
 
 ALL = frozenset(outputs.TYPES)
+NO_CONFIDENCE = "confidence stays empty: backend told gives none; listen to another output, or use another backend"
 
 
 class Port:
@@ -25,6 +26,7 @@ class Port:
 
     Attributes:
         answer: what the backend answers, or raises.
+        reason: why the last set was not published.
     """
 
     name = "told"
@@ -67,9 +69,10 @@ class Port:
     def publish(self, topic: str, message: Any) -> None:
         self.published[topic] = message
 
-    def process(self) -> dict[str, str]:
+    def process(self, *, asked: bool = False) -> dict[str, str]:
         frame = good_frame()
-        self.processor.process(StereoSet(frame.left, frame.right, frame.left_info, frame.right_info))
+        stereo = StereoSet(frame.left, frame.right, frame.left_info, frame.right_info)
+        self.reason = self.processor.process(stereo, asked=asked)
         return self.statistics.values()
 
 
@@ -90,7 +93,57 @@ def test_confidence_that_is_wanted_in_vain_is_told_once() -> None:
     port.process()
     port.process()
     assert set(port.published) == ALL - {outputs.CONFIDENCE}
-    assert port.lines == ["confidence stays empty: backend told gives none"]
+    assert port.lines == [NO_CONFIDENCE]
+
+
+@pytest.mark.parametrize("others", [frozenset(), frozenset({outputs.DEPTH_INFO})])
+def test_a_set_of_which_nothing_can_be_sent_is_no_published_one(others: frozenset[str]) -> None:
+    port = Port(_answer(), others | {outputs.CONFIDENCE})
+    values = port.process()
+    assert (values["published"], values["dropped_no_confidence"]) == ("0", "1")
+    assert port.reason == port.statistics.recent_fault(3.0) == NO_CONFIDENCE
+    assert set(port.published) == others
+    port.answer = _answer(confidence=True)
+    assert port.process()["published"] == "1"
+
+
+def test_a_cloud_that_its_rate_holds_back_is_not_computed() -> None:
+    port = Port(_answer(), frozenset({outputs.CLOUD}))
+    port.processor.apply(FrameSettings(OutputSettings(cloud_rate=0.001)))
+    port.process()
+    values = port.process()
+    assert (port.frames, values["published"], values["dropped_rate_limited"]) == (1, "1", "1")
+    assert port.reason == "points2 is held back by cloud_rate = 0.001 Hz"
+    port.published.clear()
+    assert port.process(asked=True)["published"] == "2"
+    assert (port.reason, set(port.published)) == (None, {outputs.CLOUD})
+    assert port.process()["dropped_rate_limited"] == "2"
+    port.listened = frozenset({outputs.CLOUD, outputs.DISPARITY})
+    port.published.clear()
+    assert port.process()["published"] == "3"
+    assert set(port.published) == {outputs.DISPARITY}
+    assert port.lines == []
+
+
+def test_a_cloud_that_failed_is_not_counted_by_its_rate() -> None:
+    port = Port(BackendError("out of memory"), frozenset({outputs.CLOUD}))
+    port.processor.apply(FrameSettings(OutputSettings(cloud_rate=0.001)))
+    port.process()
+    port.answer = _answer()
+    assert port.process()["published"] == "1"
+
+
+def test_what_is_switched_off_is_told_once_with_its_parameter() -> None:
+    port = Port(_answer(), frozenset({outputs.CLOUD}))
+    port.processor.apply(FrameSettings(OutputSettings(switched_off=frozenset({outputs.CLOUD}))))
+    port.process()
+    values = port.process()
+    assert (port.frames, values["dropped_switched_off"], values["dropped_no_subscriber"]) == (0, "2", "0")
+    assert len(port.lines) == 1
+    assert "points2 by publish_cloud = false" in port.lines[0]
+    port.listened = frozenset()
+    assert port.process()["dropped_no_subscriber"] == "1"
+    assert port.lines[1:] == ["nobody listens to any output; nothing is computed until that changes"]
 
 
 @pytest.mark.parametrize("topic", sorted(ALL - {outputs.DEPTH_INFO, outputs.CONFIDENCE}))

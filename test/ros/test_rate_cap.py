@@ -28,6 +28,15 @@ def test_a_pause_is_not_made_up_for() -> None:
     assert limit.admits(101.0)
 
 
+def test_what_is_due_is_not_counted_until_it_passes() -> None:
+    limit = RateCap(1.0)
+    assert all(limit.due(0.0) for _ in range(3))
+    assert limit.admits(0.0)
+    assert not limit.due(0.9)
+    assert limit.due(1.0)
+    assert all(RateCap(0.0).due(now) for now in (0.0, 0.0, 1.0))
+
+
 @given(st.lists(st.floats(0.0, 0.5), min_size=1, max_size=60), st.floats(0.5, 20.0))
 def test_never_more_than_the_cap_and_one(gaps: list[float], rate: float) -> None:
     limit, times = RateCap(rate), np.cumsum(gaps)

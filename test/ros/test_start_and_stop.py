@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from ros_rig import Rig, good_frame, wait_for_exit
 
 from ffstereo_ros.ros.processes import ModuleProcess
@@ -107,6 +109,25 @@ def test_a_frame_that_never_ends_is_left_behind(rig: Rig, start_node: StartNode)
     node.send_signal(signal.SIGINT)
     assert wait_for_exit(node, 15) == 0, node.tail(40)
     assert "the frame in work does not end" in node.tail(1)
+
+
+@pytest.mark.parametrize("autostart", ["true", "false"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_backend_loads_ends_it_without_a_word(
+    number: int, autostart: str, rig: Rig, start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHOOSY_BUILD_SECONDS", "2.0")
+    node = start_node("-p", f"autostart:={autostart}", module="choosy_node", watched=False)
+    if autostart == "false":
+        change = "/stereo_node/change_state"
+        assert rig.call(ChangeState, change, transition=Transition(id=Transition.TRANSITION_CONFIGURE)).success
+        with rig.client(ChangeState, change) as client:
+            client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE)))
+            rig.spin_until(lambda: "building" in node.tail(), what="the activation")
+    rig.spin_until(lambda: "building" in node.tail(), what="the activation")
+    node.send_signal(number)
+    assert wait_for_exit(node, 15) == 0, node.tail(40)
+    assert set(node.tail(100).splitlines()) <= {"building", "freed counting 8"}
 
 
 def _wait_for_a_frame_in_work(rig: Rig) -> None:

@@ -81,7 +81,7 @@ def test_laps_add_up() -> None:
 def test_what_is_held_back_on_purpose_is_not_lost() -> None:
     statistics = Statistics(10.0)
     assert statistics.recent().drop_share == 0.0
-    for cause in ("disabled", "rate_limited", "no_subscriber", "shutdown"):
+    for cause in ("disabled", "rate_limited", "no_subscriber", "switched_off", "shutdown"):
         statistics.count_drop(cause)
     assert statistics.recent().drop_share == 0.0
     statistics.count_published({}, 0.2)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from ros_rig import Rig, good_frame
+from sensor_msgs.msg import CompressedImage
 
 from ffstereo_ros.cli.main import main
 from ffstereo_ros.ros.topic_survey import survey
@@ -42,6 +43,14 @@ def test_a_live_pair_is_heard_and_judged(rig: Rig) -> None:
     assert found.pairs[0][0].shape == (96, 160, 3)
     assert found.camera is not None
     assert found.camera.baseline == pytest.approx(0.1)
+
+
+def test_compressed_images_are_named_with_what_takes_them(rig: Rig) -> None:
+    for side in ("left", "right"):
+        rig.node.create_publisher(CompressedImage, f"/cam/{side}/compressed", 1)
+    found = survey("", "/cam/left/compressed", "/cam/right/compressed", 2.0)
+    assert found.findings[0].text == "/cam/left/compressed: is sensor_msgs/msg/CompressedImage, not an Image"
+    assert "input_transport:=compressed" in found.findings[0].remedy
 
 
 def test_silence_is_named_and_fails(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,15 @@ def test_a_closed_slot_gives_nothing_and_returns_what_is_put() -> None:
     assert (slot.take(), slot.put(2)) == (None, 2)
 
 
+def test_what_waits_can_be_taken_back() -> None:
+    slot: NewestSlot[int] = NewestSlot()
+    assert slot.withdraw() is None
+    slot.put(1)
+    assert slot.withdraw() == 1
+    slot.put(2)
+    assert slot.take() == 2
+
+
 def test_calls_come_before_the_item_and_none_is_superseded() -> None:
     slot: NewestSlot[int] = NewestSlot()
     first, second = (lambda: None), (lambda: None)
@@ -51,6 +60,24 @@ def test_every_item_is_processed_or_dropped() -> None:
     assert worker.stop(5)
     worker.submit(6)
     assert (processed, dropped) == ([0], [1, 2, 3, 4, 5, 6])
+
+
+def test_an_item_that_is_taken_back_is_not_told_as_dropped() -> None:
+    dropped: list[int] = []
+    working, go_on = threading.Event(), threading.Event()
+
+    def process(_: int) -> None:
+        working.set()
+        assert go_on.wait(5)
+
+    worker: Worker[int] = Worker(process, dropped.append)
+    worker.submit(0)
+    assert working.wait(5)
+    worker.submit(1)
+    assert [worker.withdraw(), worker.withdraw()] == [1, None]
+    go_on.set()
+    assert worker.stop(5)
+    assert dropped == []
 
 
 def test_calls_are_made_between_items_in_order_and_before_the_end() -> None:
