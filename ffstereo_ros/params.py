@@ -175,7 +175,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         high=100.0,
     ),
     Parameter("diagnostics_window", 10.0, "Time that latencies and rates are taken over.", "s", low=1.0, high=600.0),
-    Parameter("min_output_rate", 0.0, "Diagnostics warn below this rate; 0 = never.", "Hz", low=0.0, high=1000.0),
+    Parameter(
+        "min_output_rate",
+        0.0,
+        "Diagnostics warn below this rate of published sets; 0 = never.",
+        "Hz",
+        low=0.0,
+        high=1000.0,
+    ),
     Parameter(
         "max_latency",
         0.0,

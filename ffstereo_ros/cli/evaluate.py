@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
 from ffstereo_ros.cli.matching import add_filter_arguments, filters_of
-from ffstereo_ros.cli.output_folder import add_output_arguments, claim
+from ffstereo_ros.cli.output_folder import add_output_arguments, claim, refuse_loss
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.evaluation.evaluator import DEFAULT_MAX_DISPARITY, Contender, EvaluatorSettings, evaluate
 from ffstereo_ros.evaluation.layouts import find_scenes
@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     for contender in contenders:
         # What cannot run is refused now, not once a scene.
         contender.matcher(settings.max_disparity or DEFAULT_MAX_DISPARITY)
+    if args.summary is not None:
+        refuse_loss(args.summary, _SUMMARY_FILES, force=args.force)  # before the other folder is made
     output = claim(args.output, _FILES, force=args.force)
     summary = args.summary and claim(args.summary, _SUMMARY_FILES, force=args.force)
     results = Run(

@@ -15,15 +15,24 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace results that are already in the folder")
 
 
+def refuse_loss(folder: Path, names: tuple[str, ...], *, force: bool) -> None:
+    """Makes nothing.
+
+    Raises:
+        InputFileError: the folder holds results of these names, and ``force`` is not given.
+    """
+    present = [name for name in names if (folder / name).exists()]
+    if present and not force:
+        raise InputFileError(f"{folder} already holds {', '.join(present)}: choose another folder or add --force")
+
+
 def claim(folder: Path, names: tuple[str, ...], *, force: bool) -> Path:
     """Makes the folder for results of these names, if it is not there.
 
     Raises:
         InputFileError: it holds one of them, and ``force`` is not given; or it cannot be made or written to.
     """
-    present = [name for name in names if (folder / name).exists()]
-    if present and not force:
-        raise InputFileError(f"{folder} already holds {', '.join(present)}: choose another folder or add --force")
+    refuse_loss(folder, names, force=force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -23,8 +23,8 @@ CameraOf = Callable[[int, int], StereoCamera]
 _STAMPS, _FRAMES = 1800, 5
 
 # Left and right images further apart than this are no pair: in s, and in periods, so that where an image is lost its
-# partner does not meet the next one.
-_APART, _APART_PERIODS = 0.1, 0.4
+# partner does not meet the next one; cameras that run freely are up to half a period apart.
+_APART, _APART_PERIODS = 0.1, 0.49
 
 
 @dataclass

@@ -45,7 +45,7 @@ class Pairing(Generic[T]):
         if len(mine) > _WAITING:
             del mine[next(iter(mine))]
             self.unpaired[side] += 1
-        return pairs
+        return sorted(pairs, key=lambda pair: pair[0])  # one of equal stamps may be certain together with earlier ones
 
     def finish(self) -> list[tuple[int, T, T]]:
         """The pairs that were waiting for a nearer partner; the rest is given up."""

@@ -14,12 +14,10 @@ from ffstereo_ros.errors import InputFileError
 
 JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 PNG, _PNG_HEADER, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\rIHDR", b"IEND"
-# Some drivers fill a buffer of fixed size with zeros.
-_PADDING = 4096
-
 # JPEG markers that stand alone, and those of a frame's header, which holds the size.
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SCAN = 0xDA
 
 # Damaged headers claim anything: OpenCV works for seconds on an image of 2 GB that is not there.
 _LARGEST_PX = 1 << 26
@@ -77,8 +75,8 @@ def why_unsound(data: NDArray[np.uint8]) -> str:
         return "is empty"
     if head.startswith(JPEG):
         # libjpeg fills what is missing with grey, and OpenCV says nothing.
-        whole = data[-_PADDING:].tobytes().rstrip(b"\0").endswith(_JPEG_END)
-        size = _jpeg_size(memoryview(data))
+        size, scan = _jpeg_size_and_scan(memoryview(data))
+        whole = scan > 0 and _JPEG_END in data[scan:].tobytes()
     elif head.startswith(PNG):
         whole = _png_is_whole(memoryview(data))
         size = struct.unpack_from(">II", data, 16) if whole else None
@@ -92,19 +90,25 @@ def why_unsound(data: NDArray[np.uint8]) -> str:
     return ""
 
 
-def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
-    """Width and height of the first frame's header, px."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+def _jpeg_size_and_scan(data: memoryview) -> tuple[tuple[int, int] | None, int]:
+    """Width and height of the first frame's header, px, and where the first scan begins; 0 = nowhere.
+
+    What follows the image (zeros of a buffer, a phone's notes, another picture) does not matter: in a scan no FF D9 can
+    occur but its end, and a thumbnail lies in a segment before it.
+    """
+    at, size = 2, None
+    while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker in _FRAME_HEADERS:
+        if marker == _SCAN:
+            return size, at
+        if marker in _FRAME_HEADERS and size is None and at + 9 <= len(data):
             height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
+            size = (width, height)
         if marker == 0xFF:  # filling
             at += 1
         else:
             at += 2 if marker in _ALONE else 2 + int(struct.unpack_from(">H", data, at + 2)[0])
-    return None
+    return size, 0
 
 
 def _png_is_whole(data: memoryview) -> bool:

@@ -15,6 +15,9 @@ from ffstereo_ros.ros.processes import config_file
 
 CAMERAS = ("realsense", "zed", "oak", "usb", "isaac_sim")
 
+# What image_transport adds to the name of an image that it compresses, and the node with it.
+COMPRESSED_SUFFIX = "/compressed"
+
 # Launch argument and the node's own name of each input, in the order of the node's inputs.
 INPUT_ARGUMENTS = {
     "left_image": "left/image_rect",

@@ -11,8 +11,7 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-# What image_transport adds to the name of an image, and the node with it.
-_SUFFIX = "/compressed"
+from ffstereo_ros.ros.camera_presets import COMPRESSED_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,21 @@ def offers(node: Node, subscription: Subscription) -> list[Endpoint]:
 
 
 def _by_other_transport(node: Node, subscription: Subscription) -> list[Endpoint]:
-    base = subscription.topic_name.removesuffix(_SUFFIX)
-    others = {Image: (f"{base}{_SUFFIX}", "compressed"), CompressedImage: (base, "raw")}
-    topic, transport = others.get(subscription.msg_type, ("", ""))
-    return [
-        Endpoint(
-            info.node_name, f"{info.node_name} sends {transport} images on {topic}; set input_transport:={transport}"
-        )
-        for info in (node.get_publishers_info_by_topic(topic) if topic else ())
-    ]
+    base = subscription.topic_name.removesuffix(COMPRESSED_SUFFIX)
+    others = {
+        Image: (f"{base}{COMPRESSED_SUFFIX}", "compressed", "sensor_msgs/msg/CompressedImage"),
+        CompressedImage: (base, "raw", "sensor_msgs/msg/Image"),
+    }
+    if subscription.msg_type not in others:
+        return []
+    topic, transport, kind = others[subscription.msg_type]
+    found = []
+    for info in node.get_publishers_info_by_topic(topic):
+        text = f"{info.node_name} sends {transport} images on {topic}; set input_transport:={transport}"
+        if info.topic_type != kind:
+            text = f"{info.node_name} sends {info.topic_type} on {topic}; have it sent on {subscription.topic_name}"
+        found.append(Endpoint(info.node_name, text))
+    return found
 
 
 def listeners(node: Node, publisher: Publisher) -> list[Endpoint]:
@@ -89,9 +94,9 @@ def _remedy(info: Any, subscription: Subscription) -> str:
     if subscription.msg_type is not Image or info.topic_type != "sensor_msgs/msg/CompressedImage":
         return "is another topic meant?"
     transport = "set input_transport:=compressed and"
-    if topic.endswith(_SUFFIX):
-        return f"{transport} name the topic {topic.removesuffix(_SUFFIX)}: the node adds {_SUFFIX}"
-    return f"{transport} have them sent on {topic}{_SUFFIX}, where the node looks then"
+    if topic.endswith(COMPRESSED_SUFFIX):
+        return f"{transport} name the topic {topic.removesuffix(COMPRESSED_SUFFIX)}: the node adds {COMPRESSED_SUFFIX}"
+    return f"{transport} have them sent on {topic}{COMPRESSED_SUFFIX}, where the node looks then"
 
 
 def _words(qos: QoSProfile) -> str:

@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 
 from ffstereo_ros.fastdds import variables_in_force, variables_to_set
-from ffstereo_ros.ros.camera_presets import CAMERAS, INPUT_ARGUMENTS, CameraPreset
+from ffstereo_ros.ros.camera_presets import CAMERAS, COMPRESSED_SUFFIX, INPUT_ARGUMENTS, CameraPreset
 from ffstereo_ros.ros.processes import PROFILE, config_file
 
 _NODE_ARGUMENTS = {
@@ -79,7 +79,7 @@ def rviz_settings(given: Mapping[str, str], camera: CameraPreset) -> dict[str, A
     """The same for RViz, which shows the node's inputs too."""
     remappings = node_settings(given, camera)["remappings"]
     # Its image_transport looks for compressed images beside the name that it was given.
-    compressed = [(f"{own}/compressed", f"{topic}/compressed") for own, topic in remappings if "image" in own]
+    compressed = [(own + COMPRESSED_SUFFIX, topic + COMPRESSED_SUFFIX) for own, topic in remappings if "image" in own]
     clock = _clock(given, camera)
     return {"parameters": [clock] if clock else [], "remappings": [*remappings, *compressed]}
 

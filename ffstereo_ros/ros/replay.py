@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
-from ffstereo_ros.ros.camera_presets import INPUT_ARGUMENTS
+from ffstereo_ros.ros.camera_presets import COMPRESSED_SUFFIX, INPUT_ARGUMENTS
 
 # Arguments of stereo.launch.py and the field of StereoTopics that fills them.
 INPUTS = {
@@ -17,9 +17,6 @@ INPUTS = {
     "right_image": "right",
     "right_camera_info": "right_info",
 }
-
-# What image_transport adds to the name of an image, and the node with it.
-_SUFFIX = "/compressed"
 
 # What tells where the pair is, in a bag that could not be read.
 _PLACES = ["/tf", "/tf_static", "/robot_description"]
@@ -61,7 +58,7 @@ def stereo_arguments(given: Mapping[str, str], recording: Recording) -> dict[str
     """Arguments of ``stereo.launch.py``; what is empty is left to its defaults."""
     inputs = _inputs(given, recording)
     arguments = {
-        **{name: topic.removesuffix(_SUFFIX) for name, topic in inputs.items()},
+        **{name: topic.removesuffix(COMPRESSED_SUFFIX) for name, topic in inputs.items()},
         **{name: given[name] for name in ("backend", "weights", "rviz")},
         "input_transport": "compressed" if _is_compressed(inputs["left_image"], recording) else "",
         "namespace": given["namespace"] or recording.pair.namespace,
@@ -83,9 +80,9 @@ def play_command(path: Path, given: Mapping[str, str], recording: Recording) -> 
     topics = played_topics(given, recording)
     # The node looks for compressed images under their suffix, whatever the recorder called them.
     renamed = [
-        f"{topic}:={topic}{_SUFFIX}"
+        f"{topic}:={topic}{COMPRESSED_SUFFIX}"
         for topic in _inputs(given, recording).values()
-        if _is_compressed(topic, recording) and not topic.endswith(_SUFFIX)
+        if _is_compressed(topic, recording) and not topic.endswith(COMPRESSED_SUFFIX)
     ]
     return [*command, "--topics", *topics, *(["--remap", *renamed] if renamed else [])]
 
@@ -120,11 +117,11 @@ def _inputs(given: Mapping[str, str], recording: Recording) -> dict[str, str]:
 
 def _recorded(topic: str, types: Mapping[str, str]) -> str:
     """A topic's name in the bag: people name compressed images without the suffix, as image_transport does."""
-    return topic + _SUFFIX if topic not in types and topic + _SUFFIX in types else topic
+    return topic + COMPRESSED_SUFFIX if topic not in types and topic + COMPRESSED_SUFFIX in types else topic
 
 
 def _is_compressed(topic: str, recording: Recording) -> bool:
-    return recording.types.get(topic) == "sensor_msgs/msg/CompressedImage" or topic.endswith(_SUFFIX)
+    return recording.types.get(topic) == "sensor_msgs/msg/CompressedImage" or topic.endswith(COMPRESSED_SUFFIX)
 
 
 def _full(topic: str, namespace: str) -> str:

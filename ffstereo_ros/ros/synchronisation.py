@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ffstereo_ros.ros.camera_presets import COMPRESSED_SUFFIX
 from ffstereo_ros.ros.qos import naming
 
 # Topic name and message type, in the order of the fields of StereoSet.
@@ -186,4 +187,4 @@ def _forget_newer(queue: dict[Any, Any], stamp_ns: int) -> None:
 
 def _compressed(node: Node, name: str) -> Source:
     """Below the topic that ``name`` is remapped to, as image_transport has it."""
-    return Source(f"{node.resolve_topic_name(name)}/compressed", CompressedImage)
+    return Source(f"{node.resolve_topic_name(name)}{COMPRESSED_SUFFIX}", CompressedImage)

@@ -54,9 +54,9 @@ def check_examples(folder: Path) -> None:
     """Asked before a run, whose first evaluation is 20 minutes away.
 
     Raises:
-        InputFileError: the folder holds no scene, or none with truth.
+        InputFileError: the folder holds no scene, none with truth, or a damaged one.
     """
-    if next(folder_examples(folder), None) is None:
+    if not sum(1 for _ in folder_examples(folder)):  # all of them: one that is damaged would end the run, too
         raise InputFileError(f"{folder}: none of its scenes has truth to evaluate on")
 
 

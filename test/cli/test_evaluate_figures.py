@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -52,6 +54,21 @@ def test_where_the_network_ends_the_note_says_so(tmp_path, shift, scale, asked, 
     assert wall["max_disparity_px"] == pytest.approx(asked / float(scale), abs=0.01)
     assert wall.get("note", "") == note
     assert note in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_weights_that_end_earlier_are_asked_for_no_more(tmp_path):
+    pytest.importorskip("torch", reason="needs torch: weights of another reach than the shipped ones")
+    from ffstereo_ros.cli.contenders import add_contender_arguments, contenders_of
+    from ffstereo_ros.factory import find_weights
+    from ffstereo_ros.network.checkpoint.store import load_weights, save_weights
+
+    shipped = load_weights(find_weights("mini"))
+    near = tmp_path / "near.safetensors"
+    save_weights(near, replace(shipped, config=replace(shipped.config, max_disparity=224)))
+    parser = argparse.ArgumentParser()
+    add_contender_arguments(parser)
+    arguments = ["--backend", "torch", "sgbm", "--weights", str(near), "mini"]
+    assert [contender.limit for contender in contenders_of(parser.parse_args(arguments))] == [224, 416, None]
 
 
 def test_a_contender_is_asked_for_no_more_than_it_takes():

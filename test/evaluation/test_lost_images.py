@@ -73,7 +73,19 @@ def test_images_of_neighbouring_periods_are_no_pair(bag_factory):
                     bag.write(f"/s/{side}/image_rect", IMAGE, bag.image(texture(number, side), "mono8", at), at)
     with Bag(bag.path) as opened:
         found = {f.check: f for f in doctor_bag.check_bag(opened, node_decoders(), SearchRange(64))}
-    assert "no left image met a right one within 0.0264 s" in found["images"].text
+    assert "no left image met a right one within 0.0323 s" in found["images"].text
+
+
+@pytest.mark.parametrize("later", [0.1, 0.48])
+def test_cameras_that_run_freely_are_looked_at_all_the_same(bag_factory, later):
+    with bag_factory() as bag:
+        for number in range(10):
+            at = START + number * STEP
+            bag.pair(at, right_stamp=at + round(later * STEP))
+    with Bag(bag.path) as opened:
+        found = {f.check: f for f in doctor_bag.check_bag(opened, node_decoders(), SearchRange(64))}
+    assert found["sync"].level == "bad"
+    assert "rows" in found, found
 
 
 def compressed_bag(bag, third):

@@ -18,6 +18,18 @@ def pairs_of(messages, tolerance):
     return [(left, right) for _, left, right in given], pairing.unpaired
 
 
+def test_pairs_come_in_the_order_of_their_stamps():
+    """Right first, and every fourth of it late by less than the tolerance: that pair is certain with the next one."""
+    messages = [
+        message
+        for number in range(12)
+        for message in ((RIGHT, number * PERIOD + 3 * (number % 4 == 1)), (LEFT, number * PERIOD))
+    ]
+    pairs, unpaired = pairs_of(messages, 5)
+    assert [left for left, _ in pairs] == [f"L{number * PERIOD}" for number in range(12)]
+    assert unpaired == [0, 0]
+
+
 def stream(count, *, offset=0, lost=(), right_first=False):
     """Messages as they come: ``lost`` are sides and numbers that do not, ``offset`` is what right stamps are later."""
     messages = []

@@ -57,9 +57,11 @@ def test_16_bit_infrared_is_scaled_as_raw_is() -> None:
     np.testing.assert_array_equal(pair_to_rgb(message, message)[0][..., 0], twelve >> (bits - 8))
 
 
-def test_a_buffer_filled_up_with_zeros_is_whole() -> None:
+@pytest.mark.parametrize("behind", [bytes(100_000), b"\n", b"\xff" * 64, b"\xff\xda notes", b"\xff\xd8\xff"])
+def test_what_follows_the_image_does_not_matter(behind: bytes) -> None:
+    """Buffers of fixed size are filled up; others append what they like."""
     message = compressed(GREY)
-    message.data = message.data.tobytes() + bytes(1000)
+    message.data = message.data.tobytes() + behind
     assert decode_compressed(message, "left").shape == (48, 64, 3)
 
 
@@ -73,6 +75,10 @@ def _with(data: bytes, text: str = "jpeg") -> CompressedImage:
 
 
 _JPEG_HEAD = b"\xff\xd8\xff\xc0\0\x0b\x08"
+_THUMBNAIL = compressed(GREY[:8, :8].copy()).data.tobytes()
+_WITH_THUMBNAIL = (
+    b"\xff\xd8\xff\xe1" + (2 + len(_THUMBNAIL)).to_bytes(2, "big") + _THUMBNAIL + compressed(GREY).data.tobytes()[2:]
+)
 _PNG_HEAD = compressed(GREY, ".png").data.tobytes()[:33]
 
 
@@ -90,8 +96,14 @@ BAD: dict[str, tuple[Callable[[], CompressedImage], str]] = {
     "half a JPEG": (lambda: _cut(compressed(GREY), 0.5), "is truncated"),
     "almost a JPEG": (lambda: _cut(compressed(GREY), 0.999), "is truncated"),
     "half a PNG": (lambda: _cut(compressed(GREY, ".png"), 0.5), "is truncated"),
-    "only the marks": (lambda: _with(b"\xff\xd8\xff\xe0\xff\xd9"), "has no size"),
-    "a JPEG of nothing": (lambda: _with(_JPEG_HEAD + b"\0\x20\0\x20\1\1\x11\0\xff\xd9"), "cannot be decoded"),
+    "half a JPEG with a thumbnail": (lambda: _with(_WITH_THUMBNAIL[:-200]), "is truncated"),
+    "only the marks": (lambda: _with(b"\xff\xd8\xff\xe0\xff\xd9"), "is truncated"),
+    "a JPEG without a size": (lambda: _with(b"\xff\xd8\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"), "has no size"),
+    "a JPEG without a scan": (lambda: _with(_JPEG_HEAD + b"\0\x20\0\x20\1\1\x11\0\xff\xd9"), "is truncated"),
+    "a JPEG of nothing": (
+        lambda: _with(_JPEG_HEAD + b"\0\x20\0\x20\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"),
+        "cannot be decoded",
+    ),
     "a JPEG of 4 gigapixels": (lambda: _resized(compressed(GREY), b"\xff\xfe\xff\xfd"), "says it is 65533x65534 px"),
     "a PNG of a gigapixel": (
         lambda: _resized(compressed(GREY, ".png"), b"\0\0\x7f\xff\0\0\x7f\xff"),

@@ -76,6 +76,13 @@ def test_images_that_come_by_the_other_transport_are_named(asked: str, rig: Rig,
     rig.spin_until(lambda: line in node.tail(), 10, "the transport")
 
 
+def test_compressed_images_under_the_name_of_raw_ones_are_not_called_raw(rig: Rig, start_node: StartNode) -> None:
+    node = start_node("-r", "left/image_rect:=/cam", "-p", "input_transport:=compressed")
+    rig.node.create_publisher(CompressedImage, "/cam", 1)
+    line = "rig sends sensor_msgs/msg/CompressedImage on /cam; have it sent on /cam/compressed"
+    rig.spin_until(lambda: line in node.tail(), 10, "the topic")
+
+
 def test_a_listener_that_nothing_can_reach_is_named(rig: Rig, start_node: StartNode) -> None:
     node = start_node()
     lasting = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

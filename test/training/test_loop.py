@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,7 +107,12 @@ def test_scenes_to_evaluate_on_are_looked_at_before_the_run(tmp_path: Path) -> N
     (tmp_path / "scenes").mkdir()
     for name in ("left.png", "right.png"):
         cv2.imwrite(str(tmp_path / "scenes" / name), np.zeros((64, 96, 3), np.uint8))
-    for folder, reason in ((tmp_path / "none", "none"), (tmp_path / "scenes", "none of its scenes has truth")):
+    for name in ("a", "b"):
+        shutil.copytree(tmp_path / "scenes", tmp_path / "damaged" / name)
+        np.save(tmp_path / "damaged" / name / "disp.npy", np.ones((64, 96), np.float32))
+    (tmp_path / "damaged" / "b" / "left.png").write_bytes(b"cut")
+    cases = (("none", "none"), ("scenes", "none of its scenes has truth"), ("damaged", "b/left.png"))
+    for folder, reason in ((tmp_path / name, reason) for name, reason in cases):
         with pytest.raises(InputFileError, match=reason):
             train(_settings(tmp_path / "run", 1, evaluate_on=folder))
     assert not (tmp_path / "run").exists()
