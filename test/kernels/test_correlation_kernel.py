@@ -61,6 +61,7 @@ SHAPES = {
     "D above W": Case(size=(2, 1, 9), disparities=40, channels=32, groups=4, convolved=6),
     "several tiles both ways": Case(size=(1, 1, 70), disparities=60, channels=16, groups=2, concatenated=2),
     "more groups than fit": Case(channels=768, groups=12, disparities=18, concatenated=1, limits=SMALL),
+    "groups in parts, none of them left over": Case(size=(1, 1, 21), channels=12, groups=12, disparities=48),
     "many outputs": Case(channels=48, groups=12, disparities=9, convolved=43, limits=GEFORCE),
 }
 

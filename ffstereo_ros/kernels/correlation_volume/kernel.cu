@@ -5,8 +5,9 @@
 // [WINDOW, K] on the tensor cores; of that product only the band x' = x - d is kept, in shared memory as
 // [TILE_D][TILE_X][groups]. It leaves together with the two terms as full 16-byte vectors, channels last.
 //
-// Compile-time: GROUPS, GROUP_CHANNELS (K), GROUPS_AT_ONCE (whole vectors of them), NORMALIZE, FOLDED, TERM_CHANNELS (of each
-// term, 0 without), OUT_PITCH (elements, whole vectors), TILE_X (a multiple of 16), TILE_D, THREADS, LOAD_BYTES.
+// Compile-time: GROUPS, GROUP_CHANNELS (K), GROUPS_AT_ONCE (a part of the padded groups, whole vectors), NORMALIZE, FOLDED,
+// TERM_CHANNELS (of each term, 0 without), OUT_PITCH (elements, whole vectors), TILE_X (a multiple of 16), TILE_D, THREADS,
+// LOAD_BYTES.
 #include "device.cuh"
 
 #define GROUP_WORDS ROUND_UP(CEIL_DIV(GROUP_CHANNELS, PER_WORD), 8)
@@ -17,6 +18,8 @@
 #define OUT_VECTORS (OUT_PITCH / PER_VECTOR)
 #define HAS_TERMS (TERM_CHANNELS > 0)
 #define LOAD_ELEMENTS (LOAD_BYTES / static_cast<int>(sizeof(element)))
+
+static_assert(GROUP_VECTORS * PER_VECTOR % GROUPS_AT_ONCE == 0, "the last part would lie beyond the groups");
 
 struct Arguments {
     const element* left;        // [B, H, W, GROUPS * GROUP_CHANNELS]

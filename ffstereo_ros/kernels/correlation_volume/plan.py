@@ -66,9 +66,9 @@ def _depth(disparities: int, most: int) -> int:
 
 
 def _group_counts(problem: Problem) -> list[int]:
-    """How many groups may be held at a time, whole vectors of them, all first."""
-    per_vector = VECTOR_BYTES // problem.dtype.itemsize
-    return list(range(padded_channels(problem.groups, problem.dtype), 0, -per_vector))
+    """How many groups may be held at a time: whole vectors of them, and parts that are alike; all first."""
+    per_vector, padded = VECTOR_BYTES // problem.dtype.itemsize, padded_channels(problem.groups, problem.dtype)
+    return [count for count in range(padded, 0, -per_vector) if padded % count == 0]
 
 
 def shared_bytes(problem: Problem, tiles: Tiles) -> int:
