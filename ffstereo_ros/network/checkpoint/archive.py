@@ -19,9 +19,10 @@ from ffstereo_ros.network.checkpoint.records import TensorRecord, printable
 T = TypeVar("T")
 
 # The largest network unpacks to 80 MB with a pickle of 0.25 MB; the limits stop files made to exhaust the memory.
-MAX_BYTES = 1 << 30
+MAX_BYTES = 512 << 20
 MAX_PICKLE_BYTES = 2 << 20
 MAX_ENTRIES = 20_000
+_CHUNK = 1 << 20
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -62,7 +63,7 @@ class CheckpointArchive:
 
     def load(self) -> Any:
         """The pickled object, as records (see `pickle_reader`)."""
-        return read_pickle(_reading(lambda: self._zip.read(f"{self._root}data.pkl")))
+        return read_pickle(bytes(_reading(lambda: self._unpack(self._entries[f"{self._root}data.pkl"]))))
 
     def tensor(self, record: TensorRecord, name: str) -> Tensor:
         """The numbers of a tensor record, copied; floats of every width become float32, integers stay.
@@ -71,17 +72,39 @@ class CheckpointArchive:
         """
         dtype: torch.dtype = getattr(torch, record.dtype)
         size = record.storage.count * dtype.itemsize
-        self._spent += size
         entry = f"{self._root}data/{record.storage.key}"
         info = self._entries.get(entry)
-        if info is None or info.file_size != size or self._spent > MAX_BYTES:
+        if info is None or info.file_size != size:
             found = "is missing" if info is None else f"has {info.file_size} bytes, expected {size}"
             raise WeightsError(f"storage of tensor {printable(name)} {found}; download the file again")
-        if not size:
-            return torch.empty(record.shape, dtype=dtype)
-        data = bytearray(_reading(lambda: self._zip.read(info)))
-        view = torch.frombuffer(data, dtype=dtype).as_strided(record.shape, record.stride, record.offset)
-        return view.to(torch.float32).clone() if dtype.is_floating_point else view.clone()
+        self._spent += max(size, 4 * record.storage.count) if dtype.is_floating_point else size
+        if self._spent > MAX_BYTES:
+            raise WeightsError(
+                f"its tensors up to {printable(name)} unpack to more than the {MAX_BYTES >> 20} MiB allowed; "
+                "this is no checkpoint of this network"
+            )
+        return _reading(lambda: self._view(info, record, dtype))
+
+    def _view(self, info: zipfile.ZipInfo, record: TensorRecord, dtype: torch.dtype) -> Tensor:
+        loaded = torch.float32 if dtype.is_floating_point else dtype
+        if not info.file_size:
+            return torch.empty(record.shape, dtype=loaded)
+        view = torch.frombuffer(self._unpack(info), dtype=dtype)
+        view = view.as_strided(record.shape, record.stride, record.offset)
+        return view.to(loaded, copy=True)
+
+    def _unpack(self, info: zipfile.ZipInfo) -> bytearray:
+        """An entry of exactly the size it states: `ZipFile.read` would unpack all there is before it looks."""
+        data = bytearray(info.file_size)
+        with self._zip.open(info) as file:
+            done = 0
+            while done < len(data):
+                chunk = file.read(min(_CHUNK, len(data) - done))
+                if not chunk:
+                    raise EOFError(f"an entry of {len(data)} bytes ends after {done}")
+                data[done : done + len(chunk)] = chunk
+                done += len(chunk)
+        return data
 
     def _find_root(self) -> str:
         entries = list(self._entries.values())
@@ -98,7 +121,7 @@ class CheckpointArchive:
         if any(entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1 for entry in entries):
             raise WeightsError("is an encrypted or unusually compressed zip file, so not written by torch.save")
         order = self._entries.get(f"{root}byteorder")
-        if order is not None and self._zip.read(order).strip() != b"little":
+        if order is not None and (order.file_size > 16 or self._unpack(order).strip() != b"little"):
             raise WeightsError("was saved on a big-endian machine; save it again on a little-endian one")
         return root
 

@@ -29,6 +29,7 @@ from ffstereo_ros.network.config import (
 from ffstereo_ros.network.specs import BlockSpec, ConvSpec, SequenceSpec
 
 NETWORK_CLASSES = ("FastFoundationStereo", "FoundationStereoLite", "FoundationStereo")
+MAX_DISPARITY = 1 << 16  # px; where a network has no table of positions, nothing else limits it
 NEVER_EXECUTED = ("context_zqr_convs",)
 
 # What each post slot of the hourglass replaces, by the name in a file (its tensors stay there, unread).
@@ -76,8 +77,13 @@ def derive_config(root: Record, normalize: bool) -> NetworkConfig:
 
 
 def check_root(value: Any) -> Record:
-    """The record of a whole pickled network, or a WeightsError that says what the file holds instead."""
+    """The record of a whole pickled network, or a WeightsError that says what the file holds instead.
+
+    Its tree of modules is walked once, so that whatever reads it later may recurse.
+    """
     if isinstance(value, Record) and value.name in NETWORK_CLASSES:
+        for _ in walk(value):
+            pass
         return value
     if isinstance(value, dict):
         names = ", ".join(printable(name, 30) for name in list(value)[:3]) or "empty"
@@ -132,7 +138,7 @@ def _groups(root: Record) -> int:
     """Groups of the group-wise correlation (8 in every file seen)."""
     groups = root.attribute("cv_group", arguments(root).get("cv_group", 8))
     if not isinstance(groups, int) or isinstance(groups, bool) or not 1 <= groups <= 1024:
-        refuse("cv_group", f"is {printable(groups, 20)}, expected a number of groups")
+        refuse("cv_group", f"is {printable(groups, 40)}, expected a number of groups")
     return groups
 
 
@@ -188,7 +194,7 @@ def _lookup(root: Record) -> LookupConfig:
     if isinstance(offsets, TensorRecord):
         radius = (max(offsets.shape, default=1) - 1) // 2
     if not isinstance(levels, int) or not isinstance(radius, int) or not (1 <= levels <= 8 and 1 <= radius <= 32):
-        refuse("args", f"has {printable(levels, 20)} lookup levels of radius {printable(radius, 20)}")
+        refuse("args", f"has {printable(levels, 40)} lookup levels of radius {printable(radius, 40)}")
     return LookupConfig(int(levels), int(radius))
 
 
@@ -201,8 +207,8 @@ def _max_disparity(root: Record) -> int:
         if len(table.shape) == 3
     ]
     stated = arguments(root).get("max_disp", min(limits, default=416))
-    if not isinstance(stated, int) or min([stated, *limits]) < 32:
-        refuse("args.max_disp", f"is {printable(stated, 20)} px, expected at least 32")
+    if not isinstance(stated, int) or min([stated, *limits]) < 32 or stated > MAX_DISPARITY:
+        refuse("args.max_disp", f"is {printable(stated, 40)} px, expected 32 to {MAX_DISPARITY}")
     return min([stated, *limits]) // 32 * 32
 
 

@@ -133,6 +133,7 @@ def _position(record: Record | None, where: str) -> int | None:
     weight = parameter(required(record, "token_projection", where), "weight", f"{where}.token_projection", 4)
     scale, temperature = record.attribute("scale", math.tau), record.attribute("temperature", 10000)
     numbers = isinstance(scale, int | float) and isinstance(temperature, int | float)
-    if weight[1] % 2 or not numbers or abs(scale - math.tau) > 1e-6 or temperature != 10000:
-        refuse(where, f"has scale {printable(scale, 20)} and temperature {printable(temperature, 20)}")
+    known = numbers and math.tau - 1e-6 <= scale <= math.tau + 1e-6 and temperature == 10000  # compared: no overflow
+    if weight[1] % 2 or not known:
+        refuse(where, f"has scale {printable(scale, 40)} and temperature {printable(temperature, 40)}")
     return weight[1] // 2

@@ -64,7 +64,7 @@ def is_name(record: Record | None, *names: str) -> bool:
 def check_eps(record: Record, where: str, expected: float) -> None:
     """Refuse a normalisation layer whose epsilon is not the network's."""
     eps = record.attribute("eps", expected)
-    if not isinstance(eps, float) or abs(eps - expected) > 1e-3 * expected:
+    if not isinstance(eps, float) or not abs(eps - expected) <= 1e-3 * expected:  # NaN too
         refuse(where, f"normalises with eps {printable(eps, 20)}, expected {expected:g}")
 
 

@@ -32,6 +32,10 @@ def load_official(path: str | Path, normalize: bool | None = None, source: str =
         return _load(path, normalize, source or path.name)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+    except (MemoryError, RecursionError) as error:
+        raise WeightsError(
+            f"{path}: the file is damaged or larger than any network ({type(error).__name__}); download it again"
+        ) from error
 
 
 def _load(path: Path, normalize: bool | None, source: str) -> LoadedWeights:

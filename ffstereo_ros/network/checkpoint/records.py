@@ -11,15 +11,38 @@ from typing import Any
 
 from ffstereo_ros.errors import WeightsError
 
-# Deeper or larger than any real network (the full one: depth 8, 700 modules); stops cycles and exponential sharing.
+# Deeper or larger than any real network (the released one: depth 8, 700 modules, 1,500 members, names up to 19 long);
+# stops cycles, exponential sharing, and names that grow with every level.
 MAX_DEPTH = 32
 MAX_MODULES = 20_000
+MAX_MEMBERS = 50_000
+MAX_NAME = 64
+_MAX_BITS = 256  # of a number that is written out; Python refuses to write more than 4,300 digits
+_MEMBERS = ("_modules", "_parameters", "_buffers")
 
 
-def printable(text: object, limit: int = 120) -> str:
-    """A name from an untrusted file, made safe to show: one line, no control characters, at most `limit` long."""
-    shown = "".join(c if c.isprintable() else "?" for c in str(text)[: limit + 1])
+def printable(value: object, limit: int = 120) -> str:
+    """A value from an untrusted file, made safe to show: one line, no control characters, at most `limit` long.
+
+    Plain values, short rows of them and exceptions are shown as they are, anything else by its type: written out, a
+    small file's nested value may take all memory.
+    """
+    text = _plain(value)
+    if text is None and isinstance(value, tuple | list) and len(value) <= 8:
+        parts = [_plain(part) for part in value]
+        shown = ", ".join(part for part in parts if part is not None)
+        if None not in parts:
+            text = f"[{shown}]" if isinstance(value, list) else f"({shown})"
+    text = type(value).__name__ if text is None else text
+    shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def _plain(value: object) -> str | None:
+    """A string, number, truth value, None or exception as text; None for anything that may hold others."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return f"a number of {value.bit_length()} bits"
+    return str(value) if value is None or isinstance(value, str | int | float | BaseException) else None
 
 
 @dataclass(frozen=True)
@@ -71,6 +94,19 @@ class Record:
         members = self.state.get(kind)
         return members if isinstance(members, dict) else {}
 
+    def member_count(self) -> int:
+        """How many sub-modules, parameters and buffers there are, empty places included."""
+        return sum(len(self._members(kind)) for kind in _MEMBERS)
+
+    def check_names(self) -> None:
+        """Refuse members named otherwise than torch allows, or at great length."""
+        for name in (name for kind in _MEMBERS for name in self._members(kind)):
+            if not isinstance(name, str) or len(name) > MAX_NAME or "." in name:
+                raise WeightsError(
+                    f"{printable(self.name)} has a member named {printable(name, 40)}, expected up to {MAX_NAME} "
+                    "characters without a dot; the file is damaged"
+                )
+
     @property
     def children(self) -> dict[str, Record]:
         """Sub-modules in order; empty slots (None) are left out."""
@@ -99,15 +135,21 @@ class Record:
 def walk(root: Record) -> Iterator[tuple[str, Record]]:
     """Every module of the tree with its dotted name, the root first (name "").
 
-    Raises WeightsError when the tree is deeper or larger than any network (a cycle, or a bomb).
+    Raises WeightsError when the tree is deeper or larger than any network (a cycle, or a bomb), or names a member as
+    torch never does.
     """
     pending: list[tuple[str, Record, int]] = [("", root, 0)]
-    seen = 0
+    modules = members = 0
     while pending:
         prefix, record, depth = pending.pop()
-        seen += 1
-        if depth > MAX_DEPTH or seen > MAX_MODULES:
-            raise WeightsError(f"modules nest deeper than {MAX_DEPTH} or number more than {MAX_MODULES}; not a network")
+        modules += 1
+        members += record.member_count()
+        if depth > MAX_DEPTH or modules > MAX_MODULES or members > MAX_MEMBERS:
+            raise WeightsError(
+                f"modules nest deeper than {MAX_DEPTH} or number more than {MAX_MODULES}, or their members more than "
+                f"{MAX_MEMBERS}; not a network"
+            )
+        record.check_names()
         yield prefix, record
         dot = f"{prefix}." if prefix else ""
         pending.extend((dot + name, child, depth + 1) for name, child in reversed(record.children.items()))

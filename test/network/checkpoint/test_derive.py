@@ -261,6 +261,7 @@ REFUSED = [
     (_set("corr_stem", nn.Linear(2, 2)), r"corr_stem: is torch\.nn\.modules\.linear\.Linear"),
     (_set("cost_agg.post8_to_4.op", "product"), r"cost_agg\.post8_to_4: .*product, expected sum or concat"),
     (_set("cost_agg.conv1_up.bn.eps", 1e-3), r"cost_agg\.conv1_up\.bn: normalises with eps 0\.001"),
+    (_set("cost_agg.conv1_up.bn.eps", float("nan")), r"cost_agg\.conv1_up\.bn: normalises with eps nan"),
     (_set("cost_agg.conv1_up.relu", nn.LeakyReLU(0.2)), r"cost_agg\.conv1_up\.relu"),
     (_set("cost_agg.conv1_up.relu", nn.ReLU()), r"cost_agg\.conv1_up\.relu: is ReLU"),
     (_set("cost_agg.conv1_up.conv.stride", (1, 1, 1)), r"cost_agg"),
