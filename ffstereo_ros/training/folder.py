@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +10,45 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
+from tqdm import tqdm
 
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.layouts import find_scenes
-from ffstereo_ros.evaluation.scenes import SceneData
+from ffstereo_ros.evaluation.scenes import Scene, SceneData
 from ffstereo_ros.training.crop_sequence import CropSequence, batch_seed
 from ffstereo_ros.training.generated import Batch, batch_numbers
 from ffstereo_ros.training.scenes.camera import draw_cameras
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.settings import CropPlan
+
+_MANY = 50  # pairs, from which on reading them is shown
+
+
+def _pairs_with_truth(folder: Path) -> list[Scene]:
+    scenes = [scene for scene in find_scenes(folder) if scene.truth is not None]
+    if not scenes:
+        raise InputFileError(f"{folder}: no pair with a disparity found; see the README for the folder layouts")
+    return scenes
+
+
+def check_pairs(folder: Path, many: int = _MANY) -> None:
+    """Reads every pair once before a run, which would come to a damaged one hours later.
+
+    Raises:
+        InputFileError: the folder holds no pair with a disparity, a damaged one, or none with a known pixel.
+    """
+    scenes = _pairs_with_truth(folder)
+    known = 0
+    bar = tqdm(scenes, "reading each pair once", unit="pair", file=sys.stderr, disable=len(scenes) < many)
+    for scene in bar:
+        truth = scene.load().truth
+        assert truth is not None
+        known += int((np.isfinite(truth) & (truth >= 0)).sum())
+    if not known:
+        raise InputFileError(
+            f"{folder}: no pixel of its {len(scenes)} pair(s) has a known disparity, there is nothing to learn from: "
+            "known is 0 px or more (in disp.png, 0 means unknown); export the disparities again"
+        )
 
 
 class FolderBatches(IterableDataset[Batch]):
@@ -28,9 +59,7 @@ class FolderBatches(IterableDataset[Batch]):
     """
 
     def __init__(self, folder: Path, seed: int, crops: CropSequence, first: int = 0) -> None:
-        self._scenes = [scene for scene in find_scenes(folder) if scene.truth is not None]
-        if not self._scenes:
-            raise InputFileError(f"{folder}: no pair with a disparity found; see the README for the folder layouts")
+        self._scenes = _pairs_with_truth(folder)
         self._seed, self._crops, self._first = seed, crops, first
 
     def __iter__(self) -> Iterator[Batch]:

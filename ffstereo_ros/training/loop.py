@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import logging
 import math
 import sys
 import time
@@ -18,21 +19,30 @@ from tqdm import tqdm
 
 from ffstereo_ros.backends.freed_memory import keep_freed_memory
 from ffstereo_ros.errors import FFStereoError, ParameterError
-from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata, read_metadata
 from ffstereo_ros.network.inference.layout import arrange_for_speed
 from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.average import WeightAverage
 from ffstereo_ros.training.crop_sequence import CropSequence
 from ffstereo_ros.training.disturbed import disturbed_start
-from ffstereo_ros.training.folder import folder_loader
+from ffstereo_ros.training.folder import check_pairs, folder_loader
 from ffstereo_ros.training.generated import Batch, SceneSequence, generated_batches
 from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
+from ffstereo_ros.training.record import RunRecord, go_on, new_record
 from ffstereo_ros.training.settings import TrainSettings, learning_rate_factor, share
 from ffstereo_ros.training.start import freeze_norms, starting_model
-from ffstereo_ros.training.state import WEIGHTS_FILE, Progress, check_unused, load_state, save_average, save_state
+from ffstereo_ros.training.state import (
+    WEIGHTS_FILE,
+    Progress,
+    check_unused,
+    load_state,
+    read_record,
+    save_average,
+    save_state,
+)
+from ffstereo_ros.training.turns import refinements, starts_near_truth
 from ffstereo_ros.training.validation import (
     autocast,
     check_examples,
@@ -40,12 +50,13 @@ from ffstereo_ros.training.validation import (
     held_out_examples,
     validate,
 )
+from ffstereo_ros.training.workers import told_in_one_line
 
 _HELD_OUT = 32
 _LOG_EVERY = 20
-_CYCLE, _WARM = 5, (1, 3)  # of five steps two start near the truth; none of them is one that is logged
 _HEAD_RATE = 0.1  # of the learning rate, for the disparity head
 _PATIENCE = 20  # steps in a row without a usable gradient
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,33 +74,46 @@ def train(settings: TrainSettings) -> TrainResult:
     Raises:
         FFStereoError: a file given cannot be used, the output holds another run, or the loss stopped being a number.
     """
+    record = read_record(settings.output) if settings.resume else None
+    if record is not None:
+        record, changes = go_on(record, settings)
+        if changes:
+            _LOG.warning("%s goes on with %s", settings.output, changes)
     if not settings.resume:
         check_unused(settings.output)
+    if settings.data is not None:
+        check_pairs(settings.data)
     if settings.evaluate_on is not None:
         check_examples(settings.evaluate_on)
     settings.output.mkdir(parents=True, exist_ok=True)
-    with helpers(functools.partial(_help, settings), settings.output, settings.processes):
-        return _Run(settings).run()
+    with helpers(functools.partial(_help, settings, record), settings.output, settings.processes):
+        return _Run(settings, record).run()
 
 
-def _help(settings: TrainSettings, rank: int) -> None:
-    _Run(settings, rank).run()
+def _help(settings: TrainSettings, record: RunRecord | None, rank: int) -> None:
+    _Run(settings, record, rank).run()
 
 
 class _Run:
-    """One sitting of a run, as seen by the process ``rank``; process 0 keeps the books."""
+    """One sitting of a run, as seen by the process ``rank``; process 0 keeps the books.
 
-    def __init__(self, settings: TrainSettings, rank: int = 0) -> None:
+    ``record``: what the run that is gone on with remembers; None for a new one, or where its state has none.
+    """
+
+    def __init__(self, settings: TrainSettings, record: RunRecord | None, rank: int = 0) -> None:
         self.settings = settings
         self.exchange = GradientExchange(settings.output, rank, settings.processes)
-        self.device = _device(settings.device)
+        self.device = _device(settings)
         if self.device.type == "cpu":
             keep_freed_memory()
             torch.set_flush_denormal(True)
         else:
             torch.backends.cudnn.benchmark = True  # a handful of sizes take turns for hours
-        model = starting_model(settings.preset, settings.seed, settings.init)
-        self._identity = _identity(settings)  # read now: hours later the file may be gone
+        if record is None:
+            model = starting_model(settings.preset, settings.seed, settings.init)
+        else:
+            model = FastFoundationStereo(record.network)
+        self.record = record or new_record(settings, model.config)
         self.model = model.to(self.device).train()
         if settings.frozen_norms:
             freeze_norms(self.model)
@@ -110,8 +134,10 @@ class _Run:
     def run(self) -> TrainResult:
         batches = self._batches()
         first = self.exchange.rank == 0
-        passed = self.progress.step / self.settings.steps
-        steps = {"total": self.settings.steps, "initial": self.progress.step, "disable": not first}
+        passed = self.settings.passed(self.progress.step, self.progress.minutes)  # the same in each process
+        if passed >= 1 and first:
+            self._tell_end()
+        steps = {"total": self.settings.step_limit, "initial": self.progress.step, "disable": not first}
         with tqdm(unit="step", file=sys.stderr, **steps) as bar:
             while passed < 1:
                 losses, rate, passed = self._step(next(batches), passed)
@@ -127,12 +153,15 @@ class _Run:
         return TrainResult(self.progress, self.losses, self.figures)
 
     def _passed(self) -> float:
-        """The part of the run that lies behind after this step, by steps or by minutes, whichever is further."""
-        now = time.monotonic()
-        self.progress.minutes = self._minutes_before + (now - self._started) / 60
-        by_steps = (self.progress.step + 1) / self.settings.steps
-        by_minutes = 0.0 if self.settings.minutes is None else self.progress.minutes / self.settings.minutes
-        return max(by_steps, by_minutes)
+        """The part of the run that lies behind after this step."""
+        self.progress.minutes = self._minutes_before + (time.monotonic() - self._started) / 60
+        return self.settings.passed(self.progress.step + 1, self.progress.minutes)
+
+    def _tell_end(self) -> None:
+        _LOG.warning(
+            "%s has come to %d step(s) in %.1f minutes, where this run ends: give more --steps or --minutes to go on",
+            *(self.settings.output, self.progress.step, self.progress.minutes),
+        )
 
     def _step(self, batch: Batch, passed: float) -> tuple[Losses, float, float]:
         """One optimiser step; returns its losses, its learning rate, and the part of the run passed after it."""
@@ -140,10 +169,10 @@ class _Run:
         rate = settings.learning_rate * learning_rate_factor(passed, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_factor"]
-        iterations = 1 + self.progress.step % settings.iterations
+        iterations = refinements(self.progress.step, settings.iterations)
         left, right = (image.to(self.device).float() for image in (batch.left, batch.right))
         truth = batch.truth.to(self.device)
-        start = disturbed_start(truth, self.progress.step) if self.progress.step % _CYCLE in _WARM else None
+        start = disturbed_start(truth, self.progress.step) if starts_near_truth(self.progress.step) else None
         with autocast(self.device):
             output = self.model(left, right, iterations, batch.max_disparity, start)
         losses = stereo_losses(output, truth)
@@ -183,8 +212,8 @@ class _Run:
     def _save(self) -> None:
         progress = self.progress
         source = f"{progress.samples} pairs, seed {self.settings.seed}, {progress.minutes:.0f} minutes"
-        metadata = dataclasses.replace(self._identity, source=source)
-        save_state(self.settings.output, self.model, self.optimizer, self.average, progress)
+        metadata = dataclasses.replace(self.record.identity, source=source)
+        save_state(self.settings.output, self.model, self.optimizer, self.average, progress, self.record)
         save_average(self.settings.output / WEIGHTS_FILE, self.model.config, self.average, metadata)
 
     def _evaluate(self) -> None:
@@ -206,19 +235,9 @@ class _Run:
         stream, first = settings.seed * settings.processes + self.exchange.rank, self.progress.step
         crops = CropSequence(settings.seed, share(settings.crops, settings.processes))
         if settings.data is not None:
-            return iter(folder_loader(settings.data, stream, crops, first, settings.workers))
+            return told_in_one_line(folder_loader(settings.data, stream, crops, first, settings.workers))
         scenes = SceneSequence(stream, crops, settings.enlarged)
-        return iter(generated_batches(scenes, first, settings.workers, self.device))
-
-
-def _identity(settings: TrainSettings) -> WeightsMetadata:
-    """What the weights of this run say about themselves, but for how far it has come."""
-    if settings.init is None:
-        return WeightsMetadata(settings.preset, "Apache-2.0", extra={"max_iterations": str(settings.iterations)})
-    began_with = read_metadata(settings.init)[0]
-    most = max(settings.iterations, began_with.max_iterations)
-    licence = "that of the weights this run began with"
-    return WeightsMetadata(settings.init.stem, licence, extra={**began_with.extra, "max_iterations": str(most)})
+        return told_in_one_line(generated_batches(scenes, first, settings.workers, self.device))
 
 
 def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[dict[str, Any]]:
@@ -238,9 +257,10 @@ def _parameter_groups(model: FastFoundationStereo, weight_decay: float) -> list[
     ]
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _device(settings: TrainSettings) -> torch.device:
+    name = settings.device
+    if name == "auto":  # several processes exchange gradients as CPU tensors
+        return torch.device("cuda" if torch.cuda.is_available() and settings.processes == 1 else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ParameterError(f"device is '{name}' but PyTorch sees no CUDA device here: use cpu, or auto")
     device = torch.device(name)

@@ -48,21 +48,25 @@ TINY_CROPS = (CropPlan(64, 128, 2, 64, 1.0),)
 CROPS = {"mixed": DEFAULT_CROPS, "large": LARGE_CROPS, "tiny": TINY_CROPS}
 DEFAULT_BATCH = 4
 DEFAULT_ENLARGED = 0.4
+DEFAULT_STEPS = 1000
+# `crop_sequence.batch_seed` of a process's stream of batches stays below 2^63, for 10^13 batches.
+_MAX_STREAM = 36_000_000_000
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """Where the run starts, how long it lasts, and how it learns.
 
-    The run ends after ``steps`` steps or ``minutes`` minutes, whichever comes first; the learning rate follows the part
-    of that which has passed, so that it reaches zero at the end either way. Steps take turns at 1 .. ``iterations``
-    refinements. ``enlarged`` is the share of generated pairs of which the cameras saw less than the images' size. With
-    ``frozen_norms`` batch norms keep the statistics of the weights the run begins with, as they do when matching.
+    The run ends after ``steps`` steps or ``minutes`` minutes, whichever comes first, and after 1000 steps where neither
+    is given; the learning rate follows the part of that which has passed, so that it reaches zero at the end either
+    way. Steps take turns at 1 .. ``iterations`` refinements. ``enlarged`` is the share of generated pairs of which the
+    cameras saw less than the images' size. With ``frozen_norms`` batch norms keep the statistics of the weights the run
+    begins with, as they do when matching. Several ``processes`` share CPU cores; ``auto`` is then no GPU.
     """
 
     output: Path
     preset: str = "mini"
-    steps: int = 1000
+    steps: int | None = None
     minutes: float | None = None
     init: Path | None = None
     data: Path | None = None
@@ -85,13 +89,25 @@ class TrainSettings:
     save_minutes: float = 3.0
     evaluate_minutes: float = 20.0
 
+    @property
+    def step_limit(self) -> int | None:
+        """Steps after which the run ends; None where only minutes end it."""
+        if self.steps is None and self.minutes is None:
+            return DEFAULT_STEPS
+        return self.steps
+
+    def passed(self, steps: int, minutes: float) -> float:
+        """The part of the run that lies behind after so many, by steps or by minutes, whichever is further."""
+        by_steps = 0.0 if self.step_limit is None else steps / self.step_limit
+        by_minutes = 0.0 if self.minutes is None else minutes / self.minutes
+        return max(by_steps, by_minutes)
+
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("iterations", 1), ("processes", 1), ("workers", 0)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"{name} is {getattr(self, name)}: at least {least} is needed")
-        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device):
-            raise ParameterError(f"device is '{self.device}': allowed are auto, cpu, cuda and cuda:N")
-        if self.minutes is not None and self.minutes <= 0:
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ParameterError(f"{name} is {value}: at least {least} is needed")
+        if self.minutes is not None and not self.minutes > 0:
             raise ParameterError(f"minutes is {self.minutes:g}: must be above 0")
         if not 0 < self.learning_rate < 1:
             raise ParameterError(f"learning rate is {self.learning_rate:g}: must lie between 0 and 1")
@@ -99,6 +115,25 @@ class TrainSettings:
             raise ParameterError(f"enlarged is {self.enlarged:g}: must be a share from 0 to 1")
         if self.frozen_norms and self.init is None and not self.resume:
             raise ParameterError("frozen norms without --init: a fresh network has no statistics to keep; give --init")
+        self._check_device()
+        self._check_seed()
+
+    def _check_device(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device):
+            raise ParameterError(f"device is '{self.device}': allowed are auto, cpu, cuda and cuda:N")
+        if self.processes > 1 and self.device.startswith("cuda"):
+            raise ParameterError(
+                f"processes is {self.processes} with device '{self.device}': a run on a GPU has 1 process, several "
+                "share the cores of a CPU; leave --processes out, or give --device cpu"
+            )
+
+    def _check_seed(self) -> None:
+        """Each process has a stream of batches of its own: stream ``seed * processes + rank``."""
+        largest = (_MAX_STREAM - (self.processes - 1)) // self.processes
+        if abs(self.seed) > largest:
+            raise ParameterError(
+                f"seed is {self.seed}: allowed is -{largest} to {largest} with {self.processes} process(es)"
+            )
 
 
 def with_batch(crops: tuple[CropPlan, ...], batch: int) -> tuple[CropPlan, ...]:
@@ -110,6 +145,13 @@ def with_batch(crops: tuple[CropPlan, ...], batch: int) -> tuple[CropPlan, ...]:
     if not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch} pairs: allowed is 1 to {MAX_BATCH} (default {DEFAULT_BATCH})")
     return tuple(replace(crop, batch=max(1, crop.batch * batch // DEFAULT_BATCH)) for crop in crops)
+
+
+def name_and_batch(crops: tuple[CropPlan, ...]) -> tuple[str, int] | None:
+    """Of which of `CROPS`, and in batches of how many, these are; None for others."""
+    batches = (DEFAULT_BATCH, *range(1, MAX_BATCH + 1))
+    known = ((name, batch) for name in CROPS for batch in batches)
+    return next(((name, batch) for name, batch in known if with_batch(CROPS[name], batch) == crops), None)
 
 
 def share(crops: tuple[CropPlan, ...], processes: int) -> tuple[CropPlan, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
 from ffstereo_ros.network.config import NetworkConfig
 from ffstereo_ros.training.average import WeightAverage
+from ffstereo_ros.training.record import RunRecord
 
 STATE_FILE = "state.pt"
 WEIGHTS_FILE = "weights.safetensors"
@@ -43,7 +46,12 @@ def check_unused(output: Path) -> None:
 
 
 def save_state(
-    output: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage, progress: Progress
+    output: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    progress: Progress,
+    record: RunRecord,
 ) -> None:
     """Writes the full state; the file appears complete or not at all."""
     state = {
@@ -51,29 +59,48 @@ def save_state(
         "optimizer": optimizer.state_dict(),
         "average": average.tensors,
         "progress": vars(progress),
+        "run": record.to_plain(),
     }
     part = output / f"{STATE_FILE}.part"
     torch.save(state, part)
     os.replace(part, output / STATE_FILE)
 
 
+def read_record(output: Path) -> RunRecord | None:
+    """What the run in this folder remembers of itself; None where an earlier release made its state.
+
+    Raises:
+        InputFileError: there is no state, or a damaged one.
+    """
+    with _readable(output) as path:
+        run = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("run")
+        return None if run is None else RunRecord.from_plain(run)
+
+
 def load_state(output: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage) -> Progress:
-    """Restores what `save_state` wrote; tensors and numbers only, so a foreign file cannot run code.
+    """Restores what `save_state` wrote; tensors, strings and numbers only, so a foreign file cannot run code.
 
     Raises:
         InputFileError: there is no state, or it does not fit this network.
     """
+    with _readable(output) as path:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.tensors = {name: tensor.to(average.tensors[name]) for name, tensor in state["average"].items()}
+        return Progress(**state["progress"])
+
+
+@contextmanager
+def _readable(output: Path) -> Iterator[Path]:
+    """The state's path; whatever comes of reading it becomes a refusal."""
     path = output / STATE_FILE
     if not path.is_file():
         raise InputFileError(
             f"{path} does not exist: --resume continues a run of this folder; leave it out to start one"
         )
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.tensors = {name: tensor.to(average.tensors[name]) for name, tensor in state["average"].items()}
-        return Progress(**state["progress"])
+        yield path
     except Exception as error:  # damaged archives raise a dozen kinds
         reason = printable(error, 80)
         raise InputFileError(f"{path} cannot be continued from ({reason}): start anew in another folder") from error

@@ -75,8 +75,11 @@ def predict(
 
 
 def autocast(device: torch.device) -> torch.autocast | nullcontext[None]:
-    """bfloat16 where the hardware has it, which includes every CPU that trains in bearable time."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    """bfloat16 where the hardware has it, which includes every CPU that trains in bearable time.
+
+    PyTorch's own ``is_bf16_supported`` also counts GPUs below compute capability 8, which emulate it.
+    """
+    if device.type == "cuda" and torch.cuda.get_device_capability(device)[0] < 8:
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 

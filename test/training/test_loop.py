@@ -16,14 +16,17 @@ from torch import Tensor
 from ffstereo_ros.errors import FFStereoError, InputFileError, ParameterError, WeightsError
 from ffstereo_ros.network.checkpoint.store import build_model, load_weights
 from ffstereo_ros.network.model import StereoOutput
+from ffstereo_ros.training import folder as folder_module
 from ffstereo_ros.training import loop
+from ffstereo_ros.training import settings as settings_module
 from ffstereo_ros.training.crop_sequence import CropSequence
-from ffstereo_ros.training.folder import FolderBatches
+from ffstereo_ros.training.folder import FolderBatches, check_pairs
 from ffstereo_ros.training.gradients import GradientWatch
 from ffstereo_ros.training.loop import train
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.scenes.sampler import sample_pair
 from ffstereo_ros.training.settings import TINY_CROPS, TrainSettings
+from ffstereo_ros.training.validation import autocast
 
 
 @pytest.fixture(autouse=True)
@@ -139,9 +142,35 @@ def test_minutes_end_a_run_early(tmp_path: Path) -> None:
     assert 1 <= result.progress.step < 1000
 
 
+def test_minutes_alone_end_a_run_by_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "DEFAULT_STEPS", 2)
+    assert train(TrainSettings(tmp_path / "both", crops=TINY_CROPS, workers=0)).progress.step == 2
+    result = train(TrainSettings(tmp_path / "minutes", minutes=0.05, crops=TINY_CROPS, workers=0))
+    assert result.progress.step > 2
+    assert result.progress.minutes >= 0.05
+
+
 def test_processes_share_one_run(tmp_path: Path) -> None:
     result = train(_settings(tmp_path, 3, processes=2))
     assert result.progress.samples == 6  # as in one process: two pairs a step
+
+
+def test_several_processes_are_for_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients are exchanged between CPU tensors; auto must not pick the GPU that is there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert loop._device(_settings(tmp_path, 1)).type == "cuda"
+    assert loop._device(_settings(tmp_path, 1, processes=2)).type == "cpu"
+    with pytest.raises(ParameterError, match="processes is 2 with device 'cuda'"):
+        _settings(tmp_path, 1, processes=2, device="cuda")
+
+
+@pytest.mark.parametrize(("generation", "used"), [(7, False), (8, True), (12, True)])
+def test_bfloat16_is_used_where_the_gpu_has_it(generation: int, used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch also calls what it emulates supported, which is slower than float32."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (generation, 0))
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: "autocast")
+    assert (autocast(torch.device("cuda", 0)) == "autocast") is used
 
 
 def _write_pair(folder: Path, seed: int) -> None:
@@ -192,6 +221,50 @@ def test_folder_without_truth_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputFileError):
         FolderBatches(tmp_path, 0, CropSequence(0, TINY_CROPS))
+
+
+def test_pairs_that_cannot_be_read_are_named_before_the_run(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        _write_pair(tmp_path / "pairs" / name, 1)
+    (tmp_path / "pairs" / "b" / "right.png").write_bytes(b"cut")
+    with pytest.raises(InputFileError, match=r"^[^\n]*pairs/b/right\.png[^\n]*$"):
+        train(_settings(tmp_path / "run", 1, data=tmp_path / "pairs"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -1.0])
+def test_a_folder_without_a_known_pixel_is_refused(nothing: float, tmp_path: Path) -> None:
+    _write_pair(tmp_path / "pairs" / "a", 1)
+    (tmp_path / "pairs" / "a" / "disp.png").unlink()
+    np.save(tmp_path / "pairs" / "a" / "disp.npy", np.full((80, 150), nothing, np.float32))
+    with pytest.raises(InputFileError, match=r"pairs: no pixel of its 1 pair\(s\) has a known disparity"):
+        train(_settings(tmp_path / "run", 1, data=tmp_path / "pairs"))
+
+
+def test_many_pairs_are_counted_while_they_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write_pair(tmp_path / "pairs" / "a", 1)
+    check_pairs(tmp_path / "pairs", many=2)
+    assert capsys.readouterr().err == ""
+    check_pairs(tmp_path / "pairs", many=1)
+    assert "reading each pair once: 100%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_pair_damaged_during_the_run_is_told_in_one_line(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_pair(tmp_path / "pairs" / "a", 1)
+    (tmp_path / "pairs" / "a" / "right.png").write_bytes(b"cut")
+    monkeypatch.setattr(loop, "check_pairs", lambda _folder: None, raising=False)
+    with pytest.raises(InputFileError, match=r"^image [^\n]*pairs/a/right\.png[^\n]*$"):
+        train(_settings(tmp_path / "run", 1, data=tmp_path / "pairs", workers=workers))
+
+
+def test_a_worker_that_fails_is_told_by_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_pair(tmp_path / "pairs" / "a", 1)
+    monkeypatch.setattr(folder_module, "cut_pair", lambda *_: {}["a"])  # KeyError: 'a'
+    with pytest.raises(FFStereoError, match=r"^a worker that makes batches failed: KeyError: 'a'$"):
+        train(_settings(tmp_path / "run", 1, data=tmp_path / "pairs", workers=1))
 
 
 def test_damaged_init_is_refused(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from ffstereo_ros.errors import ParameterError
+from ffstereo_ros.training.crop_sequence import batch_seed
+from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.settings import (
     CROPS,
     DEFAULT_CROPS,
+    MAX_BATCH,
     CropPlan,
     TrainSettings,
     learning_rate_factor,
+    name_and_batch,
     share,
     with_batch,
 )
@@ -42,6 +46,9 @@ def test_cycle_rises_and_is_annealed_to_zero() -> None:
         {"enlarged": 1.5},
         {"frozen_norms": True},
         {"device": "foo"},
+        {"seed": 36_000_000_001},
+        {"seed": -36_000_000_001},
+        {"processes": 2, "device": "cuda:1"},
     ],
 )
 def test_settings_refuse(wrong: dict[str, float]) -> None:
@@ -71,3 +78,34 @@ def test_crops_suit_the_network_and_hold_their_volume(name: str) -> None:
 def test_a_batch_that_cannot_be_is_refused(batch: int) -> None:
     with pytest.raises(ParameterError, match=f"batch is {batch} pairs: allowed is 1 to 255"):
         with_batch(DEFAULT_CROPS, batch)
+
+
+def test_the_largest_seed_is_told_and_works(tmp_path: Path) -> None:
+    for processes in (1, 2, 7):
+        with pytest.raises(ParameterError, match=r"seed is 99999999999: allowed is -(\d+) to \1 with") as told:
+            TrainSettings(tmp_path, seed=99_999_999_999, processes=processes)
+        largest = int(str(told.value).split(" to ")[1].split()[0])
+        for seed in (largest, -largest):
+            settings = TrainSettings(tmp_path, seed=seed, processes=processes)
+            for rank in (0, processes - 1):
+                Draw(batch_seed(settings.seed * processes + rank, 10**12) + MAX_BATCH)
+        with pytest.raises(ParameterError, match="seed"):
+            TrainSettings(tmp_path, seed=largest + 1, processes=processes)
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [({}, 1000), ({"minutes": 5.0}, None), ({"minutes": 5.0, "steps": 7}, 7), ({"steps": 7}, 7)],
+)
+def test_steps_limit_a_run_unless_only_minutes_are_given(given: dict[str, float], limit: int | None) -> None:
+    assert TrainSettings(Path("out"), **given).step_limit == limit  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "batch"), [("mixed", 4), ("large", 4), ("tiny", 4), ("mixed", 32), ("large", 9)])
+def test_crops_are_known_by_name_and_batch(name: str, batch: int) -> None:
+    crops = with_batch(CROPS[name], batch)
+    found = name_and_batch(crops)
+    assert found is not None
+    assert found[0] == name
+    assert with_batch(CROPS[name], found[1]) == crops
+    assert name_and_batch((CropPlan(32, 32, 1, 32, 1.0),)) is None
