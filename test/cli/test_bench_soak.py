@@ -1,4 +1,4 @@
-"""Two minutes of the soak: nothing dies, nothing is lost count of, and memory stays."""
+"""A minute of the soak: nothing dies, nothing is lost count of, and memory stays."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ pytest.importorskip("rclpy", reason="needs rclpy: ROS 2, or the ros-jazzy-* whee
 from ffstereo_ros.ros.bench.soak import WARM_S, pieces, private_memory, spread
 
 
-def test_two_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, report = tmp_path / "soak.json", tmp_path / "soak.md"
-    status = main(["bench", "soak", "--minutes", "1.7", "--json", str(file), "--report", str(report)])
+    status = main(["bench", "soak", "--minutes", "1", "--json", str(file), "--report", str(report)])
     table = capsys.readouterr().out
     result = json.loads(file.read_text(encoding="utf-8"))
     assert result["faults"] == [], table
@@ -29,8 +29,8 @@ def test_two_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert result["heard"] > 100
     assert 0 < result["latency"]["p50"] <= result["latency"]["p99"] <= result["latency"]["max"] < 20_000
     assert result["jumps"] >= 2
-    assert result["done"]["killed"] >= 2
-    assert min(result["done"][name] for name in ("restarts", "parameters set", "parameters refused")) >= 3
+    assert result["done"]["killed"] >= 1
+    assert min(result["done"][name] for name in ("restarts", "parameters set", "parameters refused")) >= 2
     assert table in report.read_text(encoding="utf-8")
 
 

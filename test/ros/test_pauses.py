@@ -39,17 +39,17 @@ def _return(rig: Rig) -> None:
 def test_no_rate_is_too_low_before_a_window_is_full_again(
     pause: Callable[[Rig], None], resume: Callable[[Rig], None], rig: Rig, start_node: StartNode
 ) -> None:
-    start_node("-p", "min_output_rate:=5.0", "-p", "diagnostics_window:=3.0")
+    start_node("-p", "min_output_rate:=5.0", "-p", "diagnostics_window:=2.0")
     rig.listen("disparity")
     rig.spin_until(rig.connected, what="the node's topics")
     frame = good_frame()
     with rig.sending(lambda: rig.send(frame)):
         rig.spin_until(lambda: float(rig.status.get("output_rate_hz", 0)) > 5, what="a rate that will do")
         pause(rig)
-        rig.spin_for(3.2)
+        rig.spin_for(2.2)
         assert rig.status["level"] == OK
         resume(rig)
-        for _ in range(4):
+        for _ in range(3):
             seen = rig.reports
             rig.spin_until(lambda seen=seen: rig.reports > seen, what="diagnostics")
             assert rig.status["level"] == OK, rig.status["message"]
@@ -59,14 +59,14 @@ def test_no_rate_is_too_low_before_a_window_is_full_again(
 
 @pytest.mark.parametrize("asked", [False, True], ids=["enabled again", "one by one"])
 def test_a_bad_frame_after_a_pause_is_a_warning_at_first(asked: bool, rig: Rig, start_node: StartNode) -> None:
-    start_node("-p", "error_after:=3.0")
+    start_node("-p", "error_after:=2.0")
     rig.listen("disparity")
     rig.spin_until(rig.connected, what="the node's topics")
     rig.answer("disparity", good_frame())
     frame = good_frame()
     with rig.sending(lambda: rig.send(frame)):
         _disable(rig)
-        rig.spin_for(3.2)
+        rig.spin_for(2.2)
     bad = good_frame(right_info=NO_BASELINE)
     if asked:
         with rig.sending(lambda: rig.send(bad)):
