@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.errors import ImageError, InputFileError
 
 JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 PNG, _PNG_HEADER, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\rIHDR", b"IEND"
@@ -41,13 +41,26 @@ def read_stored(path: Path) -> NDArray[Any]:
     if reason:
         raise InputFileError(f"image {path}: {reason}; copy or export it again")
     try:
-        # Unchanged: grey stays grey, 16 bits stay, and nothing is turned as a photograph's orientation asks.
-        stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise InputFileError(f"image {path}: cannot be decoded ({' '.join(error.err.split())})") from error
+        stored = decode(data)
+    except ImageError as error:
+        raise InputFileError(f"image {path}: cannot be decoded ({error})") from error
     if stored is None:
         raise InputFileError(f"image {path}: not an image that OpenCV can read (PNG, JPEG, TIFF, PGM and others)")
-    return np.asarray(stored)
+    return stored
+
+
+def decode(data: NDArray[np.uint8]) -> NDArray[Any] | None:
+    """Encoded bytes as OpenCV decodes them, BGR(A); None where it does not know what they are.
+
+    Raises:
+        ImageError: OpenCV's reason.
+    """
+    try:
+        # Unchanged: grey stays grey, 16 bits stay, and nothing is turned as a photograph's orientation asks.
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError(" ".join(error.err.split())) from error
+    return None if image is None else np.asarray(image)
 
 
 def write_stored(path: Path, image: NDArray[Any]) -> None:

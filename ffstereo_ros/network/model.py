@@ -93,9 +93,7 @@ class FastFoundationStereo(nn.Module):
         self._check(left, right, iterations, max_disparity, initial_disparity)
         left_maps, right_x4, stem = self.encode(left, right)
         volume, logits = self.match(left_maps, right_x4, max_disparity)
-        initial = self.start(logits)
-        if initial_disparity is not None:
-            initial = torch.where(initial_disparity.isnan(), initial, initial_disparity.float())
+        initial = self.start(logits) if initial_disparity is None else self._filled(initial_disparity, logits)
         context = self.context(left_maps.x4)
         lookup = self.make_lookup(volume, left_maps.x4, right_x4)
         results = self.refine(context, lookup, initial, stem, iterations)
@@ -137,6 +135,11 @@ class FastFoundationStereo(nn.Module):
         """Matching logits [B, D, h, w] -> the disparity that refinement starts from [B, 1, h, w] in quarter px."""
         radius = self.config.start_radius
         return self._continued(soft_argmax(logits) if radius is None else local_soft_argmax(logits, radius))
+
+    @torch.no_grad()
+    def _filled(self, disparity: Tensor, logits: Tensor) -> Tensor:
+        """A given start with the volume's estimate where it is NaN; nothing is learnt from what fills a gap."""
+        return torch.where(disparity.isnan(), self.start(logits), disparity.float())
 
     def context(self, feature: Tensor) -> Context:
         """Left feature at 1/4 [B, C, h, w] -> first hidden state, channel-weighted context, spatial attention."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.errors import ImageError
-from ffstereo_ros.files.encoded import JPEG, PNG, why_unsound
+from ffstereo_ros.files.encoded import JPEG, PNG, decode, why_unsound
 
 # For readers and mypy only: bags are evaluated by the same functions on machines without ROS.
 if TYPE_CHECKING:
@@ -33,14 +33,13 @@ def decode_compressed(message: CompressedImage, side: str) -> NDArray[Any]:
     if reason:
         raise ImageError(f"{what} {reason}: check the camera driver and the network")
     try:
-        # Unchanged: grey stays grey, 16 bits stay, and nothing is turned as a photograph's orientation asks.
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise ImageError(f"{what} cannot be decoded ({error.err}): is the transport damaged?") from error
+        pixels = decode(data)
+    except ImageError as error:
+        raise ImageError(f"{what} cannot be decoded ({error}): is the transport damaged?") from error
     if pixels is None:
         raise ImageError(f"{what} cannot be decoded: it is damaged; check the camera driver and the network")
     if pixels.dtype == np.uint16 and pixels.ndim == 2:
-        return np.asarray(pixels)
+        return pixels
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if pixels.dtype != np.uint8 or channels not in _TO_RGB:
         raise ImageError(f"{what} has {channels} channels of {pixels.dtype}: publish 8 bits, or 16 bits of one channel")

@@ -60,21 +60,11 @@ def test_list_without_a_cache_that_can_be_read(tmp_path: Path, capsys: pytest.Ca
     assert f"engine cache: {tmp_path}/cache/engines cannot be read (Permission denied)" in out
 
 
-def test_list_without_a_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _forget_home(monkeypatch)
+def test_list_without_a_home(homeless: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list"]) == 0
     out = capsys.readouterr().out
     assert "here (this user has no home folder" in out
     assert "mini  (shipped, " in out
-
-
-def _forget_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(uid: int) -> None:
-        raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", nobody)
 
 
 def test_release_of_the_shared_folder_gives_instructions(capsys: pytest.CaptureFixture[str]) -> None:

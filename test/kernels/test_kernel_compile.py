@@ -163,14 +163,8 @@ def test_a_write_that_fails_leaves_nothing_behind(
 
 
 def test_without_a_home_every_program_compiles(
-    kernel: KernelSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kernel: KernelSource, homeless: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def nobody(uid: int) -> None:
-        raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", nobody)
     compiler = CountingNvrtc()
     assert cached_kernel(compiler, kernel, (), "sm_90") == cached_kernel(compiler, kernel, (), "sm_90")
     assert compiler.compiled == 2

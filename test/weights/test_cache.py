@@ -65,15 +65,7 @@ def test_a_home_that_may_not_be_searched_hides_no_shipped_weights(
         assert "home/.cache/ffstereo/weights cannot be read (Permission denied)" in cache_trouble()
 
 
-def test_without_a_home_shipped_weights_are_found_and_a_download_says_what_to_set(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def nobody(uid: int) -> None:
-        raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-    for name in ("FFSTEREO_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", nobody)
+def test_without_a_home_shipped_weights_are_found_and_a_download_says_what_to_set(homeless: None) -> None:
     assert find_weights("").name == "mini.safetensors"
     with pytest.raises(CacheError, match=r"no home folder.*set HOME, or FFSTEREO_CACHE to a writable folder"):
         claim_cache()
