@@ -33,7 +33,7 @@ struct Spot { float kind, half_u, half_v, centre_x, centre_y, strength, softness
 struct Material {
     float base[3], matrix[3][3], shade_x, shade_y, relief_shade;
     Texture texture, detail, mirror;
-    float detail_contrast, reflection, mirror_disparity;
+    float detail_contrast, reflection, mirror_share;
     Spot spots[SPOTS];
 };
 
@@ -278,8 +278,9 @@ DEVICE Colour colour(const Layer& layer, const Point& point, bool right, const A
     const float shade = shading(layer, point, right);
     result = Colour{result.red * shade, result.green * shade, result.blue * shade};
     if (material.mirror.index >= 0.0f) {
-        const float u = point.u + (right ? material.mirror_disparity : 0.0f);
-        result = mixed(result, sample(material.mirror, u, point.v, arguments.tiles), material.reflection);
+        const float away = right ? (1.0f - material.mirror_share) * point.disparity : 0.0f;
+        const float u = point.u - layer.place.cos * away, v = point.v + layer.place.sin * away;
+        result = mixed(result, sample(material.mirror, u, v, arguments.tiles), material.reflection);
     }
     return result;
 }

@@ -103,7 +103,7 @@ def _material(material: Material) -> list[float]:
         *_texture(material.texture),
         *_texture(material.detail),
         *_texture(material.mirror),
-        *(material.detail_contrast, material.reflection if mirrored else 0.0, material.mirror_disparity),
+        *(material.detail_contrast, material.reflection if mirrored else 0.0, material.mirror_share),
         *spots,
         *(_NO_SPOT * missing),
     ]

@@ -51,7 +51,7 @@ def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4
     spots = [draw_spot(draw, frame, light=False) for _ in range(draw.choice((0, 1, 2), (0.75, 0.18, 0.07)))]
     if draw.chance(0.05):
         spots.append(draw_spot(draw, frame, light=True))
-    glossy = not solid and draw.chance(0.03)
+    glossy = not solid and draw.chance(0.05)
     shade = 0.5 / frame.width
     return Material(
         base=draw.colour(),
@@ -65,5 +65,5 @@ def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4
         spots=tuple(spots),
         mirror=draw_texture_map(draw, (0.6, 4.0)) if glossy else None,
         reflection=draw.uniform(0.1, 0.6) if glossy else 0.0,
-        mirror_disparity=draw.uniform(0.2, 0.9) * frame.near if glossy else 0.0,
+        mirror_share=draw.uniform(0.05, 0.9) if glossy else 0.0,
     )

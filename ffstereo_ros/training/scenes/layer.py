@@ -65,8 +65,9 @@ class Layer:
             colour = colour + material.detail_contrast * (material.detail.sample(u, v) - 0.5)
         colour = colour * self._shading(x, y, u, v, view)
         if material.mirror is not None:
-            seen = u + (material.mirror_disparity if view == "right" else 0.0)
-            colour = torch.lerp(colour, material.mirror.sample(seen, v), material.reflection)
+            if view == "right":
+                u, v = self.coordinates(x - (1 - material.mirror_share) * d, y)
+            colour = torch.lerp(colour, material.mirror.sample(u, v), material.reflection)
         return colour
 
     def _texels(

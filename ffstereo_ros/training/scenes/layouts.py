@@ -133,7 +133,7 @@ def road(draw: Draw, frame: Frame) -> list[Layer]:
     return layers
 
 
-LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, foliage: 3.6, road: 2.5}
+LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, foliage: 3.6, road: 3.5}
 
 
 def draw_layout(draw: Draw, frame: Frame) -> list[Layer]:

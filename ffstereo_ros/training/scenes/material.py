@@ -90,8 +90,8 @@ class Material:
 
     ``matrix`` [3, 3] holds contrast and saturation; a contrast near 0 makes a plain surface. ``detail`` is a second,
     fine texture of contrast ``detail_contrast``. ``shade_x`` and ``shade_y`` darken along the layer, per px;
-    ``relief_shade`` is the brightness per px of relief. ``reflection`` mixes in ``mirror``, an image
-    ``mirror_disparity`` px behind the glass.
+    ``relief_shade`` is the brightness per px of relief. ``reflection`` mixes in ``mirror``, an image of
+    ``mirror_share`` of the surface's disparity: what a mirror shows or glass lets through lies behind it.
     """
 
     base: torch.Tensor
@@ -105,7 +105,7 @@ class Material:
     spots: tuple[Spot, ...] = field(default_factory=tuple)
     mirror: TextureMap | None = None
     reflection: float = 0.0
-    mirror_disparity: float = 0.0
+    mirror_share: float = 0.0
 
     def coloured(self, texels: torch.Tensor) -> torch.Tensor:
         """Texels [3, H, W] mapped to the material's colours."""

@@ -1,4 +1,7 @@
-"""Cars: glossy paint without texture, dark windows that mirror the street, wheels, lamps and plates."""
+"""Cars: glossy paint without texture, dark windows that mirror the street or let it through, wheels, lamps, plates.
+
+The truth of a window is the glass. What is seen in it or through it lies farther away, at any share of its disparity.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,9 @@ def draw_car(draw: Draw, frame: Frame, surface: Surface, x: float, ground: float
     cabin = Box(half * draw.uniform(0.5, 1.0), tall * 0.9, rounding=0.3 * tall)
     paint = draw_material(draw, frame, (0.5, 3.0)) if draw.chance(_TEXTURED) else _paint(draw, frame)
     roof = replace(surface, level=surface.level * 0.985)
-    glass = Box(cabin.half_u * 0.85, cabin.half_v * 0.7, rounding=0.2 * tall)
     layers = [
         Layer(roof, paint, cabin, x, ground - 1.7 * tall),
-        Layer(_before(roof), _glass(draw, frame), glass, x, ground - 1.75 * tall),
+        *_windows(draw, frame, _before(roof), cabin, x, ground - 1.75 * tall),
         Layer(body, paint, Box(half, tall, rounding=0.4 * tall), x, ground - tall),
     ]
     for side in (-0.6, 0.6):
@@ -42,6 +44,14 @@ def draw_car(draw: Draw, frame: Frame, surface: Surface, x: float, ground: float
     return layers
 
 
+def _windows(draw: Draw, frame: Frame, surface: Surface, cabin: Box, x: float, y: float) -> list[Layer]:
+    """One to three panes of the same glass side by side, with pillars between them."""
+    count, glass = draw.integer(1, 4), _glass(draw, frame)
+    half = 0.85 * cabin.half_u / count
+    pane = Box(0.93 * half, 0.7 * cabin.half_v, rounding=0.5 * min(half, 0.7 * cabin.half_v) * draw.uniform(0.1, 1.0))
+    return [Layer(surface, glass, pane, x + (2 * i + 1 - count) * half, y) for i in range(count)]
+
+
 def _before(surface: Surface) -> Surface:
     return surface.moved(surface.level + _AHEAD)
 
@@ -53,18 +63,18 @@ def _paint(draw: Draw, frame: Frame) -> Material:
     tint = (draw.rand(3) - 0.5) * (0.6 if draw.chance(0.35) else 0.08)
     shade = -draw.uniform(0.0, 1.2) / frame.height
     paint = replace(material, base=grey + tint, matrix=material.matrix * 0.03, detail=None, shade_y=shade)
-    return _mirroring(draw, frame, paint, draw.uniform(0.05, 0.3)) if draw.chance(0.5) else paint
+    return _mirroring(draw, paint, draw.uniform(0.05, 0.45)) if draw.chance(0.5) else paint
 
 
 def _glass(draw: Draw, frame: Frame) -> Material:
-    """Dark, and more often than not a mirror."""
+    """Dark, and most often something is seen in it or through it."""
     material = draw_material(draw, frame, (0.5, 3.0), solid=True)
     dark = torch.full((3,), draw.uniform(0.02, 0.25))
     glass = replace(material, base=dark, matrix=material.matrix * 0.1, detail=None)
-    return _mirroring(draw, frame, glass, draw.uniform(0.1, 0.6)) if draw.chance(0.6) else glass
+    return _mirroring(draw, glass, draw.uniform(0.1, 0.85)) if draw.chance(0.8) else glass
 
 
-def _mirroring(draw: Draw, frame: Frame, material: Material, reflection: float) -> Material:
-    """The same with a reflection of something far behind the surface."""
-    behind = draw.uniform(0.2, 0.9) * frame.near
-    return replace(material, mirror=draw_texture_map(draw, (0.6, 4.0)), reflection=reflection, mirror_disparity=behind)
+def _mirroring(draw: Draw, material: Material, reflection: float) -> Material:
+    """The same with an image of something far behind the surface."""
+    share = draw.uniform(0.05, 0.9)
+    return replace(material, mirror=draw_texture_map(draw, (0.6, 4.0)), reflection=reflection, mirror_share=share)
