@@ -32,6 +32,10 @@ class OutOfMemoryError(BackendError):
     """The GPU has less free memory than a frame takes."""
 
 
+class PairTooLargeError(BackendError):
+    """A pair is larger than every engine; a backend without a size of its own could match it."""
+
+
 class EngineError(BackendError):
     """A TensorRT engine is there and cannot be trusted or used; whoever takes another backend instead says so."""
 

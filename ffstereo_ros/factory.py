@@ -50,11 +50,18 @@ class MatcherSettings:
 
 @dataclass(frozen=True)
 class ReadyMatcher:
-    """A matcher, the one line that says which backend was taken and why, and what somebody should be warned of."""
+    """A matcher ready for a frame.
+
+    Attributes:
+        reason: the one line that says which backend was taken and why.
+        warnings: what somebody should be told.
+        for_larger: what to build where pairs are larger than every engine of it; None: nothing may take over.
+    """
 
     matcher: StereoMatcher
     reason: str
     warnings: tuple[str, ...] = ()
+    for_larger: MatcherSettings | None = None
 
 
 def create_matcher(settings: MatcherSettings) -> ReadyMatcher:
@@ -78,7 +85,7 @@ def _as_asked(settings: MatcherSettings) -> ReadyMatcher:
             refusals.append(error)
             continue
         if name == asked:
-            return _ready(backend, settings, "as asked for")
+            return replace(_ready(backend, settings, "as asked for"), for_larger=_for_larger(settings, name))
         warning = f"FALLBACK to {name}: {asked} was asked for and cannot be used: {refusals[0]}"
         return _ready(backend, settings, warning, (warning,))
     raise refusals[0]
@@ -91,6 +98,14 @@ def _substitutes(settings: MatcherSettings) -> tuple[str, ...]:
     later = order[order.index(settings.backend) + 1 :]
     foreign = _is_foreign_engine(settings.weights)
     return tuple(name for name in allowed if name in later and not (name == "torch" and foreign))
+
+
+def _for_larger(settings: MatcherSettings, taken: str) -> MatcherSettings | None:
+    """PyTorch for pairs larger than the engines taken, as far as it may take over from them at the start."""
+    allowed = settings.backend == "auto" or "torch" in _substitutes(settings)
+    if taken != "tensorrt" or not allowed or _is_foreign_engine(settings.weights):
+        return None
+    return replace(settings, backend="torch", backend_fallback="none")
 
 
 def _choose(settings: MatcherSettings) -> ReadyMatcher:
@@ -108,7 +123,8 @@ def _choose(settings: MatcherSettings) -> ReadyMatcher:
             if isinstance(error, EngineError):  # an engine is there: its user expects it to run
                 warnings.append(f"FALLBACK: {name} cannot be used: {error}")
             continue
-        return _ready(backend, settings, "; ".join(("auto: the best that can run here", *warnings)), tuple(warnings))
+        ready = _ready(backend, settings, "; ".join(("auto: the best that can run here", *warnings)), tuple(warnings))
+        return replace(ready, for_larger=_for_larger(settings, name))
     backend = _BUILDERS["sgbm"](replace(settings, backend="sgbm"))
     return _ready(backend, settings, "auto: " + "; ".join(passed_over), tuple(warnings))
 

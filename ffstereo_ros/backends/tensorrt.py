@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ffstereo_ros.backends.tensorrt_layout import Layout, Reading
 from ffstereo_ros.backends.tensorrt_session import Session
 from ffstereo_ros.core.matcher import BackendAnswer
-from ffstereo_ros.errors import BackendError
+from ffstereo_ros.errors import BackendError, PairTooLargeError
 
 Uint8Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -103,7 +103,8 @@ class TensorRTBackend:
         """Matches two uint8 ``[h, w, 3]`` images; a start is ignored, as engines have no input for one.
 
         Raises:
-            BackendError: no engine is large enough, or the device failed.
+            PairTooLargeError: no engine is large enough.
+            BackendError: the device failed.
         """
         height, width = left.shape[:2]
         engine = self._engine_for(height, width)
@@ -124,7 +125,7 @@ class TensorRTBackend:
             if engine.shape[0] >= height and engine.shape[1] >= width:
                 return engine
         sizes = ", ".join(_size(engine.shape) for engine in self._engines)
-        raise BackendError(
+        raise PairTooLargeError(
             f"the pair is {width}x{height} px and the engines are for {sizes} px: "
             f"{self._facts.for_larger(height, width)}"
         )

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-from rclpy.node import Node
 
 from ffstereo_ros.core.matcher import StereoMatcher
-from ffstereo_ros.factory import MatcherSettings, ReadyMatcher
-from ffstereo_ros.ros.executor_calls import ExecutorCalls
-from ffstereo_ros.ros.gate import Gate, answer
-from ffstereo_ros.ros.log_limiter import NodeLog
-from ffstereo_ros.ros.outputs import Outputs
+from ffstereo_ros.errors import PairTooLargeError
+from ffstereo_ros.factory import ReadyMatcher
+from ffstereo_ros.ros.exchange import MatcherExchange
+from ffstereo_ros.ros.gate import answer
+from ffstereo_ros.ros.port import Port
 from ffstereo_ros.ros.processing import FrameProcessor
 from ffstereo_ros.ros.settings import NodeSettings
-from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet, StereoSynchroniser
 from ffstereo_ros.ros.worker import Worker
-
-
-@dataclass(frozen=True)
-class Port:
-    """What a pipeline has from its node.
-
-    Attributes:
-        create: builds a matcher; slow, and called on a thread of its own.
-        exchanged: told on the executor's thread that a matcher took over.
-        refused: told there that a matcher could not be built, and what the one in use was built from.
-    """
-
-    node: Node
-    out: Outputs
-    statistics: Statistics
-    log: NodeLog
-    gate: Gate
-    calls: ExecutorCalls
-    create: Callable[[MatcherSettings], ReadyMatcher]
-    exchanged: Callable[[ReadyMatcher], None]
-    refused: Callable[[MatcherSettings, Exception], None]
 
 
 class Pipeline:
@@ -60,8 +34,6 @@ class Pipeline:
         self.began = time.monotonic()
         self.last_set: float | None = None
         self.busy_since: float | None = None
-        self._served = self._wish = settings.matcher
-        self._matcher = ready.matcher
         self._processor = FrameProcessor(
             ready.matcher,
             port.out,
@@ -70,10 +42,11 @@ class Pipeline:
             port.log,
             now_ns=lambda: port.node.get_clock().now().nanoseconds,
             alive=self._alive,
+            outgrown=self._outgrown,
         )
         port.gate.limit(settings.max_rate)
         self._worker: Worker[StereoSet] = Worker(self._process, self._superseded, at_end=self._processor.close)
-        self._builder: Worker[MatcherSettings] | None = None
+        self._exchange = MatcherExchange(port, ready, settings.matcher, self._hand_over)
         try:
             self.synchroniser = StereoSynchroniser(
                 port.node,
@@ -106,11 +79,7 @@ class Pipeline:
         """Goes by other settings from the next frame on, by another matcher as soon as it is built."""
         self._worker.call(lambda: self._processor.apply(settings.frame))
         self._port.gate.limit(settings.max_rate)
-        if settings.matcher != self._wish:
-            self._wish = settings.matcher
-            if self._builder is None:
-                self._builder = Worker(self._build, lambda _: None, name="build")
-            self._builder.submit(settings.matcher)
+        self._exchange.ask(settings.matcher)
 
     def stop(self, timeout: float) -> bool:
         """Takes the subscriptions away, lets the frame in work finish, and frees the backend.
@@ -123,8 +92,7 @@ class Pipeline:
         """
         self._stopping = True
         self.synchroniser.destroy()
-        if self._builder is not None:
-            self._builder.stop(0.0)
+        self._exchange.stop()
         return self._worker.stop(timeout)
 
     def _alive(self) -> bool:
@@ -147,28 +115,8 @@ class Pipeline:
         self._worker.call(self._processor.forget)
         self._port.log.warning(f"stamps of {topic} stepped back by more than 1 s: what waits from before is forgotten")
 
-    def _build(self, wish: MatcherSettings) -> None:
-        """On the builder's thread, while the matcher in use serves on."""
-        served = self._served
-        if wish == served:
-            return
-        try:
-            ready = self._rescaled(wish) if replace(served, scale=wish.scale) == wish else self._port.create(wish)
-        except Exception as error:
-            reason = error
-            self._port.calls.post(lambda: self._refuse(wish, served, reason))
-            return
-        self._served, self._matcher = wish, ready.matcher
-        if self._worker.call(lambda: self._processor.exchange(ready.matcher)):
-            self._port.calls.post(lambda: self._port.exchanged(ready))
-        else:
-            ready.matcher.backend.close()
+    def _hand_over(self, matcher: StereoMatcher) -> bool:
+        return self._worker.call(lambda: self._processor.exchange(matcher))
 
-    def _rescaled(self, wish: MatcherSettings) -> ReadyMatcher:
-        matcher = StereoMatcher(self._matcher.backend, scale=wish.scale)
-        return ReadyMatcher(matcher, f"scale {matcher.scale:g}: {matcher.backend.describe()}")
-
-    def _refuse(self, wish: MatcherSettings, served: MatcherSettings, reason: Exception) -> None:
-        if wish == self._wish:  # a newer wish is on its way otherwise
-            self._wish = served
-            self._port.refused(served, reason)
+    def _outgrown(self, matcher: StereoMatcher, reason: PairTooLargeError) -> None:
+        self._port.calls.post(lambda: None if self._stopping else self._exchange.outgrown(matcher, reason))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ffstereo_ros.core.filters.chain import FilterChain
 from ffstereo_ros.core.matcher import StereoMatcher, StereoResult
 from ffstereo_ros.core.warm_start import WarmStart
-from ffstereo_ros.errors import BackendError, CalibrationError, FFStereoError, ImageError
+from ffstereo_ros.errors import BackendError, CalibrationError, FFStereoError, ImageError, PairTooLargeError
 from ffstereo_ros.ros import outputs
 from ffstereo_ros.ros.conversions import camera_from_info, pair_to_rgb
 from ffstereo_ros.ros.demand import Demand
@@ -37,6 +37,7 @@ class FrameProcessor:
     Args:
         now_ns: the node's clock, ns.
         alive: false once the node is deactivated: nothing is published any more, and no failure is the frame's fault.
+        outgrown: told of a pair that is larger than every engine of the matcher.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class FrameProcessor:
         *,
         now_ns: Callable[[], int],
         alive: Callable[[], bool],
+        outgrown: Callable[[StereoMatcher, PairTooLargeError], None] = lambda *_: None,
     ) -> None:
         self._matcher = matcher
         self._settings = settings
@@ -59,6 +61,7 @@ class FrameProcessor:
         self._log = log
         self._now_ns = now_ns
         self._alive = alive
+        self._outgrown = outgrown
         self._told_unwanted = ""
 
     def apply(self, settings: FrameSettings) -> None:
@@ -105,6 +108,8 @@ class FrameProcessor:
         try:
             return self._process(stereo, asked)
         except FFStereoError as error:
+            if isinstance(error, PairTooLargeError):
+                self._outgrown(self._matcher, error)
             return self._drop(
                 next((cause for kind, cause in _CAUSES.items() if isinstance(error, kind)), "refused"), error
             )

@@ -19,7 +19,8 @@ from ffstereo_ros.ros.gate import Gate, answer
 from ffstereo_ros.ros.log_limiter import NodeLog
 from ffstereo_ros.ros.outputs import Outputs
 from ffstereo_ros.ros.parameters import LiveParameters
-from ffstereo_ros.ros.pipeline import Pipeline, Port
+from ffstereo_ros.ros.pipeline import Pipeline
+from ffstereo_ros.ros.port import Port
 from ffstereo_ros.ros.reporter import Reporter
 from ffstereo_ros.ros.settings import NodeSettings
 from ffstereo_ros.ros.statistics import Statistics

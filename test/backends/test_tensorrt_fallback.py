@@ -1,19 +1,14 @@
 """What takes over where the engine cannot: as `backend_fallback` allows, and never in silence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from fake_tensorrt import D, H, HostDevice, W, fake_library, make_plan, nvidia_bindings, our_bindings, sgbm
+from fake_tensorrt import D, build_stored, make_plan, nvidia_bindings, our_bindings, pretend_machine
 
 from ffstereo_ros import factory
-from ffstereo_ros.backends import tensorrt_device, tensorrt_library
-from ffstereo_ros.backends.tensorrt_device import GpuFacts
-from ffstereo_ros.errors import BackendError, EngineError, WeightsError
-from ffstereo_ros.export.blueprint import Blueprint
-from ffstereo_ros.export.engine_build import Target, build_engine
-from ffstereo_ros.export.self_test import record_cases
+from ffstereo_ros.errors import BackendError, EngineError, PairTooLargeError, WeightsError
 from ffstereo_ros.factory import MatcherSettings, create_matcher
-
-GPU = GpuFacts("Orin", "8.7", "540.4 (CUDA 12.6)")
 
 
 @pytest.fixture(autouse=True)
@@ -32,20 +27,12 @@ def machine(tmp_path, monkeypatch):
     tensors = FastFoundationStereo(config).state_dict()
     save_weights(tmp_path / "net.safetensors", LoadedWeights(config, tensors, WeightsMetadata("net", "test")))
     monkeypatch.setenv("FFSTEREO_CACHE", str(tmp_path))
-    monkeypatch.setattr(tensorrt_device, "gpu_facts", lambda: GPU)
-    monkeypatch.setattr(tensorrt_device, "CudaDevice", HostDevice)
-    monkeypatch.setattr(tensorrt_library, "require_tensorrt", lambda name="auto": "tensorrt")
-    monkeypatch.setattr(tensorrt_library, "load_tensorrt", lambda name="auto": fake_library())
+    pretend_machine(monkeypatch)
     return tmp_path
 
 
 def build(machine, compute="ours"):
-    from ffstereo_ros.network.checkpoint.known import sha256_of
-
-    sha = sha256_of(machine / "net.safetensors")
-    graph = b"graph:" + make_plan(compute, our_bindings())
-    blueprint = Blueprint(graph, record_cases(sgbm, H, W, D), H, W, 8, D, "fp16", "net", sha)
-    return build_engine(blueprint, fake_library(), Target(GPU.describe(), GPU.driver), lambda text: None)
+    return build_stored(machine / "net.safetensors", compute)
 
 
 def settings(machine, **changes):
@@ -148,7 +135,7 @@ def test_a_frame_larger_than_the_engines_is_refused_with_the_command_that_serves
     image = np.zeros((240, 320, 3), np.uint8)
     weights = machine / "net.safetensors"
     command = f"`ffstereo build-engine {weights} --size 256x320 --iterations 8 --max-disparity {D}`"
-    with pytest.raises(BackendError) as refusal:
+    with pytest.raises(PairTooLargeError) as refusal:
         matcher.match(image, image)
     assert "320x256 px and the engines are for 160x96 px: use backend torch, " in str(refusal.value)
     assert command in str(refusal.value)
@@ -158,8 +145,26 @@ def test_a_frame_larger_than_an_engine_made_elsewhere_is_refused_without_a_comma
     (machine / "good.engine").write_bytes(make_plan("outside", nvidia_bindings()))
     matcher = create_matcher(settings(machine, weights=str(machine / "good.engine"))).matcher
     image = np.zeros((240, 320, 3), np.uint8)
-    with pytest.raises(BackendError, match=r"for 160x96 px: lower scale, or export good\.engine for 320x256 px$"):
+    with pytest.raises(PairTooLargeError, match=r"for 160x96 px: lower scale, or export good\.engine for 320x256 px$"):
         matcher.match(image, image)
+
+
+@pytest.mark.parametrize(
+    ("backend", "fallback", "allowed"),
+    [("auto", "none", True), ("tensorrt", "torch", True), ("tensorrt", "sgbm", True), ("tensorrt", "none", False)],
+)
+def test_pytorch_may_serve_larger_pairs_where_it_may_take_over(machine, backend, fallback, allowed):
+    build(machine)
+    asked = settings(machine, backend=backend, backend_fallback=fallback)
+    larger = create_matcher(asked).for_larger
+    assert larger == (replace(asked, backend="torch", backend_fallback="none") if allowed else None)
+
+
+@pytest.mark.parametrize("backend", ["auto", "tensorrt"])
+def test_nothing_serves_larger_pairs_than_an_engine_made_elsewhere_or_than_pytorch(machine, backend):
+    (machine / "good.engine").write_bytes(make_plan("outside", nvidia_bindings()))
+    assert create_matcher(settings(machine, backend=backend, weights=str(machine / "good.engine"))).for_larger is None
+    assert create_matcher(settings(machine, backend=backend)).for_larger is None  # by torch: no engine was built
 
 
 def test_an_engine_made_elsewhere_is_named_in_place_of_weights(machine):

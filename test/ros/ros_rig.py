@@ -244,6 +244,7 @@ class Rig:
         for status in message.status:
             self.status = {each.key: each.value for each in status.values}
             self.status.update(level=str(status.level), message=status.message, name=status.name)
+            self.status["hardware_id"] = status.hardware_id
 
 
 def wait_for_exit(process: ModuleProcess, seconds: float = 20.0) -> int:
