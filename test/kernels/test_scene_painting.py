@@ -92,7 +92,7 @@ def test_those_scenes_have_all_that_scenes_can_have() -> None:
     for relief in ("wave", "height"):
         assert {bool(getattr(layer.surface, relief)) for layer in layers} == {True, False}
     materials = [layer.material for layer in layers]
-    assert {spot.drift != 0 for material in materials for spot in material.spots} == {True, False}
+    assert {spot.share != 1 for material in materials for spot in material.spots} == {True, False}
     assert {len(material.spots) for material in materials} >= {0, 1, 2}
     for part in ("detail", "mirror"):
         assert {getattr(material, part) is None for material in materials} == {True, False}

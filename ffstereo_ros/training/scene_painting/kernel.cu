@@ -5,7 +5,7 @@
 // them in the order of the structs below); textures are the banks of training/scenes.
 //
 // Compile-time: THREADS, TILE (texels of a tile, whose first row and column are repeated at the end), BLURS (copies of a
-// tile that get blurrier, each twice as much), OUTLINE (texels of a silhouette), SIDES, SPOTS, FLOATS (of a layer).
+// tile that get blurrier, each twice as much), OUTLINE (texels of a silhouette), SIDES, SPOTS, FOCAL (px), FLOATS (of a layer).
 #include "device.cuh"
 
 #define PI 3.14159265358979f
@@ -22,13 +22,13 @@ struct Surface {  // d(x, y) = plane + bump + undulation, px
     float wave, wave_x, wave_y, phase;
 };
 
-struct Place { float centre_x, centre_y, cos, sin, projection, vanish_x, vanish_y, near; };
+struct Place { float centre_x, centre_y, cos, sin, projection, vanish_x, vanish_y, near, focal; };
 
-struct Outline { float kind, reach, sizes[4], sides[SIDES][3]; };  // a side: cos, sin, offset
+struct Outline { float kind, clip, sizes[4], sides[SIDES][3]; };  // a side: cos, sin, offset
 
 struct Texture { float index, scale, cos, sin, offset_u, offset_v; };  // index below 0: none; cos and sin over scale
 
-struct Spot { float kind, half_u, half_v, centre_x, centre_y, strength, softness, drift; };  // strength 0: none
+struct Spot { float kind, half_u, half_v, centre_x, centre_y, strength, softness, share; };  // strength 0: none
 
 struct Material {
     float base[3], matrix[3][3], shade_x, shade_y, relief_shade;
@@ -123,7 +123,7 @@ DEVICE float ellipse(float u, float v, float radius_u, float radius_v) {
 }
 
 DEVICE float polygon(float u, float v, const Outline& outline) {
-    float distance = fmaxf(fabsf(u), fabsf(v)) - outline.reach;
+    float distance = fmaxf(fabsf(u), fabsf(v)) - outline.clip;
     const int count = static_cast<int>(outline.sizes[0]);
 #pragma unroll 1
     for (int i = 0; i < count; ++i) {
@@ -230,23 +230,34 @@ DEVICE Colour sample_far(const Texture& texture, float u, float v, float shrink,
 
 struct Point { float x, y, u, v, disparity; };  // left image coordinates, shape coordinates, px
 
-DEVICE float gain(const Spot& spot, float x, float y) {
+DEVICE float light(const Spot& spot, float x, float y) {
     const float u = x - spot.centre_x, v = y - spot.centre_y;
     const bool is_box = static_cast<int>(spot.kind) == BOX;
     const float away = is_box ? box(u, v, spot.half_u, spot.half_v, 0.0f, 0.0f) : ellipse(u, v, spot.half_u, spot.half_v);
-    return 1.0f + spot.strength / (1.0f + expf(away / spot.softness));
+    return spot.strength / (1.0f + expf(away / spot.softness));
 }
 
-DEVICE float shading(const Layer& layer, const Point& point, bool right) {
+DEVICE float shading(const Layer& layer, const Point& point) {
     const Material& material = layer.material;
     float shade = 1.0f + material.shade_x * point.u + material.shade_y * point.v;
     if (material.relief_shade != 0.0f) shade += material.relief_shade * relief(layer.surface, point.x, point.y);
 #pragma unroll 1
     for (int i = 0; i < SPOTS; ++i) {
         const Spot& spot = material.spots[i];
-        if (spot.strength != 0.0f) shade *= gain(spot, right ? point.x + spot.drift : point.x, point.y);
+        if (spot.strength < 0.0f) shade *= 1.0f + light(spot, point.x, point.y);
     }
     return clamped(shade, 0.1f, 2.5f);
+}
+
+DEVICE float highlights(const Material& material, const Point& point, bool right) {
+    float sum = 0.0f;
+#pragma unroll 1
+    for (int i = 0; i < SPOTS; ++i) {
+        const Spot& spot = material.spots[i];
+        const float away = right ? (1.0f - spot.share) * point.disparity : 0.0f;
+        if (spot.strength > 0.0f) sum += light(spot, point.x - away, point.y);
+    }
+    return sum;
 }
 
 DEVICE Colour texels(const Layer& layer, const Point& point, const Arguments& arguments) {
@@ -256,7 +267,8 @@ DEVICE Colour texels(const Layer& layer, const Point& point, const Arguments& ar
     if (projection == FACING) return sample(texture, point.u, point.v, arguments.tiles);
     const float shrink = place.near / fmaxf(point.disparity, 0.5f);
     const float across = projection == GROUND ? point.x - place.vanish_x : point.y - place.vanish_y;
-    return sample_far(texture, across * shrink, shrink * 160.0f, shrink * sqrtf(shrink), arguments);
+    const float blur = shrink * sqrtf(shrink * place.focal / FOCAL);
+    return sample_far(texture, across * shrink, shrink * place.focal, blur, arguments);
 }
 
 DEVICE Colour colour(const Layer& layer, const Point& point, bool right, const Arguments& arguments) {
@@ -275,14 +287,15 @@ DEVICE Colour colour(const Layer& layer, const Point& point, bool right, const A
         result.green += material.detail_contrast * (fine.green - 0.5f);
         result.blue += material.detail_contrast * (fine.blue - 0.5f);
     }
-    const float shade = shading(layer, point, right);
+    const float shade = shading(layer, point);
     result = Colour{result.red * shade, result.green * shade, result.blue * shade};
     if (material.mirror.index >= 0.0f) {
         const float away = right ? (1.0f - material.mirror_share) * point.disparity : 0.0f;
         const float u = point.u - layer.place.cos * away, v = point.v + layer.place.sin * away;
         result = mixed(result, sample(material.mirror, u, v, arguments.tiles), material.reflection);
     }
-    return result;
+    const float glare = highlights(material, point, right);
+    return Colour{result.red + glare, result.green + glare, result.blue + glare};
 }
 
 // ---- the painter ---------------------------------------------------------------------------------------------------

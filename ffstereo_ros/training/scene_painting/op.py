@@ -16,6 +16,7 @@ from ffstereo_ros.kernels.launch import Launch, element_define
 from ffstereo_ros.kernels.tensors import allocate
 from ffstereo_ros.training.scene_painting.banks import Banks
 from ffstereo_ros.training.scene_painting.table import FLOATS, SIDES, SPOTS, SceneTable
+from ffstereo_ros.training.scenes.layer import FOCAL
 from ffstereo_ros.training.scenes.material import MIP_LEVELS
 from ffstereo_ros.training.scenes.render import Views
 from ffstereo_ros.training.scenes.silhouettes import SILHOUETTE
@@ -50,7 +51,7 @@ def prepare(table: SceneTable, banks: Banks) -> Launch:
             element_define(torch.float16),
             ("THREADS", THREADS),
             *(("TILE", TILE), ("BLURS", MIP_LEVELS - 1), ("OUTLINE", SILHOUETTE)),
-            *(("SIDES", SIDES), ("SPOTS", SPOTS), ("FLOATS", FLOATS)),
+            *(("SIDES", SIDES), ("SPOTS", SPOTS), ("FLOATS", FLOATS), ("FOCAL", FOCAL)),
         ),
         grid=(-(-table.width // THREADS), table.height, 2 * scenes),
         threads=THREADS,

@@ -17,7 +17,7 @@ from ffstereo_ros.training.scenes.surface import Surface
 
 SIDES = 7  # of a polygon, at most
 SPOTS = 3  # on a material, at most
-FLOATS = 115
+FLOATS = 116
 _VIEWS: tuple[View, View] = ("left", "right")
 _PROJECTIONS: tuple[Projection, ...] = ("facing", "ground", "side")
 _NO_TEXTURE = (-1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
@@ -54,7 +54,7 @@ def _layer(layer: Layer, height: int, width: int) -> list[float]:
     windows = [layer.window(view, height, width) or _NO_WINDOW for view in _VIEWS]
     place = (
         *(layer.centre_x, layer.centre_y, math.cos(layer.angle), math.sin(layer.angle)),
-        *(_PROJECTIONS.index(layer.projection), layer.vanish_x, layer.vanish_y, layer.near),
+        *(_PROJECTIONS.index(layer.projection), layer.vanish_x, layer.vanish_y, layer.near, layer.focal),
     )
     what = (*_surface(layer.surface), *place, *_outline(layer.shape), *_material(layer.material))
     return [*windows[0], *windows[1], *what]
@@ -69,14 +69,14 @@ def _surface(surface: Surface) -> tuple[float, ...]:
 
 
 def _outline(shape: Shape | None) -> list[float]:
-    """Kind, reach, four sizes, and the sides of a polygon."""
+    """Kind, four sizes, and of a polygon its clip and sides."""
     kind, *sizes = (0.0,) if shape is None else SIZES[type(shape)](shape)
     sides: list[float] = []
     if isinstance(shape, Polygon):
         for angle, offset in zip(shape.angles, shape.offsets):
             sides += (math.cos(angle), math.sin(angle), offset)
-    reach = 0.0 if shape is None else shape.reach
-    return [kind, reach, *_filled(sizes, 4), *_filled(sides, 3 * SIDES)]
+    clip = shape.clip if isinstance(shape, Polygon) else 0.0
+    return [kind, clip, *_filled(sizes, 4), *_filled(sides, 3 * SIDES)]
 
 
 # The kind's number in the kernel, and up to four sizes.
@@ -118,7 +118,7 @@ def _texture(texture: TextureMap | None) -> tuple[float, ...]:
 
 def _spot(spot: Spot) -> tuple[float, ...]:
     kind, half_u, half_v, *_ = SIZES[type(spot.shape)](spot.shape)
-    return kind, half_u, half_v, spot.centre_x, spot.centre_y, spot.strength, spot.softness, spot.drift
+    return kind, half_u, half_v, spot.centre_x, spot.centre_y, spot.strength, spot.softness, spot.share
 
 
 def _filled(values: Sequence[float], count: int) -> list[float]:

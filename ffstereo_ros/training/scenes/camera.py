@@ -35,7 +35,7 @@ class CameraEffects:
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """Image [3, H, W] in 0..1 to uint8 [3, H, W]."""
-        image = image.clamp(0, 1)
+        image = image.clamp_min(0)
         if self.grey:
             image = image.mean(0, keepdim=True).expand(3, -1, -1)
         image = image.pow(self.gamma) * torch.tensor(self.gain, device=image.device).view(3, 1, 1)
@@ -146,9 +146,12 @@ def draw_cameras(draw: Draw) -> tuple[CameraEffects, CameraEffects]:
 
 
 def project_dots(
-    image: torch.Tensor, disparity: torch.Tensor, dots: torch.Tensor, strength: float, left: bool
+    image: torch.Tensor, disparity: torch.Tensor, dots: torch.Tensor, strength: float | torch.Tensor, left: bool
 ) -> torch.Tensor:
-    """Adds an infrared pattern ``dots`` [H, W'] projected from the left camera's place to a view's image [3, H, W]."""
+    """Adds an infrared pattern ``dots`` [H, W'] projected from the left camera's place to a view's image [3, H, W].
+
+    ``strength`` may be one of each pixel, [H, W].
+    """
     height, width = disparity.shape
     columns = torch.arange(width, dtype=torch.float32, device=image.device).view(1, -1).expand(height, -1)
     seen = columns if left else columns + disparity

@@ -31,16 +31,16 @@ def draw_colour_matrix(draw: Draw, contrast: float) -> torch.Tensor:
 
 
 def draw_spot(draw: Draw, frame: Frame, light: bool) -> Spot:
-    """A soft shadow, or with ``light`` a highlight that drifts between the views."""
-    size = draw.log_uniform(0.04, 0.15 if light else 0.5) * frame.height
+    """A soft shadow, or with ``light`` a highlight."""
+    size = draw.log_uniform(0.02 if light else 0.04, 0.15 if light else 0.5) * frame.height
     shape: Shape = Ellipse(size, size * draw.uniform(0.3, 1.0))
     if not light and draw.chance(0.4):
         shape = Box(size, size * draw.uniform(0.1, 1.0))
     strength = draw.uniform(0.3, 1.5) if light else -draw.uniform(0.15, 0.6)
     softness = draw.log_uniform(0.7, 8)
-    drift = draw.uniform(-0.3, 0.3) * frame.near if light else 0.0
+    share = draw.uniform(0.05, 0.95) if light else 1.0
     x, y = draw.uniform(0, 1) * frame.width, draw.uniform(0, 1) * frame.height
-    return Spot(shape, x, y, strength, softness, drift)
+    return Spot(shape, x, y, strength, softness, share)
 
 
 def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4.0), solid: bool = False) -> Material:
@@ -49,7 +49,7 @@ def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4
     contrast = draw.log_uniform(0.03, 0.12) if plain else draw.log_uniform(0.2, 1.3)
     detail = None if draw.chance(0.7 if plain else 0.5) else draw_texture_map(draw, (0.7, 1.5))
     spots = [draw_spot(draw, frame, light=False) for _ in range(draw.choice((0, 1, 2), (0.75, 0.18, 0.07)))]
-    if draw.chance(0.05):
+    if draw.chance(0.25 if plain else 0.08):
         spots.append(draw_spot(draw, frame, light=True))
     glossy = not solid and draw.chance(0.05)
     shade = 0.5 / frame.width

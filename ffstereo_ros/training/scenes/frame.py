@@ -16,13 +16,17 @@ _PLAINNESS_WEIGHTS = (0.5, 0.3, 0.2)
 
 @dataclass(frozen=True)
 class Frame:
-    """``far`` and ``near``: the disparities, px, between which things stand; ``plainness``: share of blank surfaces."""
+    """``far`` and ``near``: the disparities, px, between which things stand; ``plainness``: share of blank surfaces.
+
+    ``focal``: the cameras' focal length, px.
+    """
 
     height: int
     width: int
     far: float
     near: float
     plainness: float
+    focal: float
 
     def level(self, draw: Draw) -> float:
         """A disparity in the frame's range, px."""
@@ -43,4 +47,4 @@ def draw_frame(draw: Draw, height: int, width: int, limit: float = MAX_DISPARITY
         near = draw.log_uniform(limit / 9, limit)
         far = near * draw.uniform(0.0, 0.9) ** 1.3
     plainness = draw.uniform(*draw.choice(_PLAINNESS, _PLAINNESS_WEIGHTS))
-    return Frame(height, width, far, near, plainness)
+    return Frame(height, width, far, near, plainness, focal=draw.uniform(0.6, 1.2) * width)

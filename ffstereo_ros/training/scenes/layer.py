@@ -14,12 +14,14 @@ from ffstereo_ros.training.scenes.surface import Surface
 
 View = Literal["left", "right"]
 Projection = Literal["facing", "ground", "side"]
+FOCAL = 160  # px
 
 
 @dataclass(frozen=True)
 class Layer:
     """``shape`` None covers everything. ``projection`` lays the texture on a facing plane, or in perspective on a
-    ground or a side wall with vanishing point ``(vanish_x, vanish_y)``, whose texels have their size at ``near`` px.
+    ground or a side wall with vanishing point ``(vanish_x, vanish_y)``, whose texels have their size at ``near`` px, as
+    seen by a camera of focal length ``focal`` px.
     """
 
     surface: Surface
@@ -32,6 +34,12 @@ class Layer:
     vanish_x: float = 0.0
     vanish_y: float = 0.0
     near: float = 1.0
+    focal: float = FOCAL
+
+    @property
+    def _foreshortening(self) -> float:
+        """How much more a ground's texels shrink along it, which counts half, than with `FOCAL`."""
+        return math.sqrt(self.focal / FOCAL)
 
     def window(self, view: View, height: int, width: int) -> tuple[int, int, int, int] | None:
         """(top, bottom, left, right) px of the image part the layer can touch, or None."""
@@ -63,11 +71,14 @@ class Layer:
         colour = material.coloured(self._texels(x, y, u, v, d))
         if material.detail is not None:
             colour = colour + material.detail_contrast * (material.detail.sample(u, v) - 0.5)
-        colour = colour * self._shading(x, y, u, v, view)
+        colour = colour * self._shading(x, y, u, v)
         if material.mirror is not None:
             if view == "right":
                 u, v = self.coordinates(x - (1 - material.mirror_share) * d, y)
             colour = torch.lerp(colour, material.mirror.sample(u, v), material.reflection)
+        for spot in material.spots:
+            if spot.strength > 0:
+                colour = colour + spot.light(x - (1 - spot.share) * d if view == "right" else x, y)
         return colour
 
     def _texels(
@@ -76,11 +87,11 @@ class Layer:
         if self.projection == "facing":
             return self.material.texture.sample(u, v)
         shrink = self.near / d.clamp_min(0.5)
-        depth = shrink * 160
+        depth = shrink * self.focal
         across = (x - self.vanish_x) if self.projection == "ground" else (y - self.vanish_y)
-        return self.material.texture.sample_far(across * shrink, depth, shrink.pow(1.5))
+        return self.material.texture.sample_far(across * shrink, depth, shrink.pow(1.5) * self._foreshortening)
 
-    def _shading(self, x: torch.Tensor, y: torch.Tensor, u: torch.Tensor, v: torch.Tensor, view: View) -> torch.Tensor:
+    def _shading(self, x: torch.Tensor, y: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         material = self.material
         shade = 1 + material.shade_x * u + material.shade_y * v
         if material.relief_shade:
@@ -88,5 +99,6 @@ class Layer:
             if relief is not None:
                 shade = shade + material.relief_shade * relief
         for spot in material.spots:
-            shade = shade * spot.gain(x + spot.drift if view == "right" else x, y)
+            if spot.strength < 0:
+                shade = shade * (1 + spot.light(x, y))
         return shade.clamp(0.1, 2.5)

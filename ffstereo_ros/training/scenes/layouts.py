@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ffstereo_ros.training.scenes import silhouettes
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.scenes.dressing import draw_material
 from ffstereo_ros.training.scenes.frame import Frame
 from ffstereo_ros.training.scenes.layer import Layer
-from ffstereo_ros.training.scenes.objects import draw_object, draw_polygon, draw_rosette, draw_surface
-from ffstereo_ros.training.scenes.shapes import Bar, Box, Silhouette
+from ffstereo_ros.training.scenes.objects import draw_object, draw_polygon, draw_rosette, draw_silhouette, draw_surface
+from ffstereo_ros.training.scenes.shapes import Bar, Box
 from ffstereo_ros.training.scenes.surface import Surface
 from ffstereo_ros.training.scenes.vehicles import draw_car
 
@@ -36,7 +35,7 @@ def floor(draw: Draw, frame: Frame, horizon: float) -> Layer:
     roll = draw.normal(0.02) * slope
     surface = Surface(0.0, frame.width / 2, horizon, roll, min(slope, 1.5))
     near = slope * frame.height / 2
-    return Layer(surface, draw_material(draw, frame, (0.3, 2.0), solid=True), projection="ground",
+    return Layer(surface, draw_material(draw, frame, (0.3, 2.0), solid=True), projection="ground", focal=frame.focal,
                  vanish_x=frame.width * draw.uniform(0.2, 0.8), vanish_y=horizon, near=near)  # fmt: skip
 
 
@@ -45,7 +44,8 @@ def side_wall(draw: Draw, frame: Frame, horizon: float, vanish: float, right: bo
     edge = frame.width - vanish if right else vanish
     slope = min(0.55, frame.near * draw.uniform(0.5, 1.0) / max(edge, 0.2 * frame.width))
     slope = slope if right else -slope
-    return Layer(Surface(0.0, vanish, horizon, slope, 0.0), draw_material(draw, frame, (0.3, 2.0)), projection="side",
+    surface = Surface(0.0, vanish, horizon, slope, 0.0)
+    return Layer(surface, draw_material(draw, frame, (0.3, 2.0)), projection="side", focal=frame.focal,
                  vanish_x=vanish, vanish_y=horizon, near=abs(slope) * frame.width / 2)  # fmt: skip
 
 
@@ -112,15 +112,17 @@ def street_box(draw: Draw, frame: Frame, horizon: float, level: float) -> list[L
         pole = Bar(height, max(1.0, scale * draw.uniform(0.02, 0.08)))
         return [Layer(surface, material, pole, x, ground - height, math.pi / 2)]
     size = scale * (draw.uniform(0.8, 2.2) if kind == "tree" else draw.uniform(0.4, 0.6))
-    outline = Silhouette(draw.integer(0, silhouettes.BANK_SIZE), size)
-    return [Layer(surface, material, outline, x, ground - size)]
+    outline = draw_silhouette(draw, size)
+    return [Layer(surface, material, outline, x, ground - outline.size)]
 
 
 def road(draw: Draw, frame: Frame) -> list[Layer]:
     """Sky, ground in perspective, walls along the sides, and what stands on the ground."""
     horizon = draw.uniform(0.2, 0.55) * frame.height
     sky = draw_material(draw, replace(frame, plainness=0.7), (2.0, 6.0), solid=True)
-    layers = [Layer(Surface(max(0.2, frame.far * 0.1)), sky), floor(draw, frame, horizon)]
+    # Mostly sky, else what closes the road far away. Not 0 px: answers around it would be negative half of the time.
+    end = draw.uniform(0.1, 0.5) if draw.chance(0.75) else max(0.5, 0.1 * frame.far)
+    layers = [Layer(Surface(end), sky), floor(draw, frame, horizon)]
     vanish = draw.uniform(0.3, 0.7) * frame.width
     for right in (False, True):
         if draw.chance(0.7):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
@@ -54,6 +54,11 @@ class TextureMap:
         tile = texture_tile(self.index).to(u.device)
         return F.grid_sample(tile[None], torch.stack((s, t), dim=-1)[None], align_corners=True)[0]
 
+    def moved(self, u: float) -> TextureMap:
+        """What a surface whose origin lies ``u`` px to the right shows, where the texture goes on."""
+        cos, sin = math.cos(self.angle) / self.scale, math.sin(self.angle) / self.scale
+        return replace(self, offset_u=self.offset_u + cos * u, offset_v=self.offset_v - sin * u)
+
     def sample_far(self, u: torch.Tensor, v: torch.Tensor, shrink: torch.Tensor) -> torch.Tensor:
         """As `sample`, for a surface seen ``shrink`` [H, W] times smaller than texel by pixel: blurred accordingly."""
         s = _wrapped(u / self.scale + self.offset_u)
@@ -66,27 +71,31 @@ class TextureMap:
 
 @dataclass(frozen=True)
 class Spot:
-    """A soft dark or bright region bound to the surface: ``strength`` below 0 is a shadow; ``softness`` in px."""
+    """A soft dark or bright region; ``softness`` in px.
+
+    ``strength`` below 0 is a shadow, which darkens the surface by that part and lies on it. Above 0 it is a highlight,
+    the image of a lamp: it adds that part of full scale and has ``share`` of the surface's disparity: it lies behind.
+    """
 
     shape: Shape
     centre_x: float
     centre_y: float
     strength: float
     softness: float
-    drift: float = 0.0  # px that the right camera sees it moved along the surface: highlights and mirrored lights
+    share: float = 1.0
 
-    def gain(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The factor [H, W] on the colour at left image coordinates."""
+    def light(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """The strength [H, W] at left image coordinates, fading over the edge."""
         distance = self.shape.distance(
             (x - self.centre_x).expand(torch.broadcast_shapes(x.shape, y.shape)),
             (y - self.centre_y).expand(torch.broadcast_shapes(x.shape, y.shape)),
         )
-        return 1 + self.strength * torch.sigmoid(-distance / self.softness)
+        return self.strength * torch.sigmoid(-distance / self.softness)
 
 
 @dataclass(frozen=True)
 class Material:
-    """colour = base + matrix (texture - 1/2), times shading; then reflections.
+    """colour = base + matrix (texture - 1/2), times shading; then reflections and highlights.
 
     ``matrix`` [3, 3] holds contrast and saturation; a contrast near 0 makes a plain surface. ``detail`` is a second,
     fine texture of contrast ``detail_contrast``. ``shade_x`` and ``shade_y`` darken along the layer, per px;

@@ -35,7 +35,12 @@ def draw_solid_shape(draw: Draw, size: float) -> Shape:
         return Box(size, size * aspect, rounding=0.9 * size * aspect * draw.uniform(0.2, 1.0))
     if kind == "ellipse":
         return Ellipse(size, size * aspect)
-    return Silhouette(draw.integer(0, silhouettes.BANK_SIZE), size)
+    return draw_silhouette(draw, size)
+
+
+def draw_silhouette(draw: Draw, size: float) -> Silhouette:
+    """Any irregular outline about ``size`` px from its centre; below 16 px it would lose what is thin in it."""
+    return Silhouette(draw.integer(0, silhouettes.BANK_SIZE), max(16.0, size))
 
 
 def draw_thin_shape(draw: Draw, size: float) -> Shape:
@@ -49,7 +54,7 @@ def draw_thin_shape(draw: Draw, size: float) -> Shape:
         return Fence(size * 1.3, size, max(2.5 * width, draw.log_uniform(8, 50)), width, draw.chance(0.6))
     if kind == "wheel":
         return Wheel(size, draw.integer(3, 16), width)
-    return Silhouette(draw.integer(0, silhouettes.BANK_SIZE), size)
+    return draw_silhouette(draw, size)
 
 
 def draw_surface(draw: Draw, level: float, x: float, y: float, size: float, room: float) -> Surface:

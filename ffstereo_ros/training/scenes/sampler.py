@@ -60,9 +60,20 @@ def photographed(views: Views, shooting: Shooting | None) -> ScenePair:
     if shooting.dots is not None:
         pattern, strength = shooting.dots.pattern.to(left.device), shooting.dots.strength
         left = project_dots(left, views.disparity, pattern, strength, left=True)
-        right = project_dots(right, views.right_disparity, pattern, strength, left=False)
+        right = project_dots(right, views.right_disparity, pattern, strength * _lit(views), left=False)
     images = [photograph(camera, view, shooting.zoom) for camera, view in zip(shooting.cameras, (left, right))]
     return ScenePair(images[0], images[1], views.disparity, views.right_disparity)
+
+
+def _lit(views: Views) -> torch.Tensor:
+    """Where the light of the projector, which stands at the left camera, meets what the right one sees: 0 or 1, [H, W].
+
+    Elsewhere something nearer is in its way: matched by its dots, what is hidden would be found.
+    """
+    hidden = occluded(views.right_disparity.flip(-1), views.disparity.flip(-1)).flip(-1)
+    width = hidden.shape[1]
+    column = torch.arange(width, device=hidden.device) + views.right_disparity
+    return (~hidden | (column > width - 1)).float()
 
 
 def _as_bytes(image: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from ffstereo_ros.training.scenes.layouts import draw_layout
 from ffstereo_ros.training.settings import DEFAULT_ENLARGED
 
 _ZOOM = (1.2, 2.0)
-_DOTS_BESIDE = 200  # columns of the pattern that only the right view sees
+_DOTS_BESIDE = 256  # columns of the pattern that only the right view sees
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,15 @@ class Polygon:
 
     @property
     def reach(self) -> float:
+        return self.clip * math.sqrt(2)
+
+    @property
+    def clip(self) -> float:
+        """Half of the square that a sharp corner is cut off by, px."""
         return 1.6 * max(self.offsets)
 
     def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        result = torch.maximum(u.abs(), v.abs()) - self.reach
+        result = torch.maximum(u.abs(), v.abs()) - self.clip
         for angle, offset in zip(self.angles, self.offsets):
             result = torch.maximum(result, math.cos(angle) * u + math.sin(angle) * v - offset)
         return result
@@ -146,7 +151,7 @@ class Wheel:
 
     @property
     def reach(self) -> float:
-        return self.radius + self.width
+        return self.radius + 2 * self.width
 
     def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         radius = (u.square() + v.square()).sqrt()

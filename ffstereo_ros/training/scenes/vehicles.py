@@ -49,7 +49,14 @@ def _windows(draw: Draw, frame: Frame, surface: Surface, cabin: Box, x: float, y
     count, glass = draw.integer(1, 4), _glass(draw, frame)
     half = 0.85 * cabin.half_u / count
     pane = Box(0.93 * half, 0.7 * cabin.half_v, rounding=0.5 * min(half, 0.7 * cabin.half_v) * draw.uniform(0.1, 1.0))
-    return [Layer(surface, glass, pane, x + (2 * i + 1 - count) * half, y) for i in range(count)]
+    places = [(2 * i + 1 - count) * half for i in range(count)]
+    return [Layer(surface, _moved(glass, place), pane, x + place, y) for place in places]
+
+
+def _moved(material: Material, u: float) -> Material:
+    """The material of a surface ``u`` px to the right, whose pictures go on."""
+    mirror = material.mirror and material.mirror.moved(u)
+    return replace(material, texture=material.texture.moved(u), mirror=mirror)
 
 
 def _before(surface: Surface) -> Surface:

@@ -25,7 +25,7 @@ def test_a_blade_tapers_from_its_foot_to_nothing() -> None:
 
 
 def test_leaves_of_a_rosette_begin_at_one_foot_and_come_nearer_or_recede() -> None:
-    frame = Frame(320, 640, far=20.0, near=100.0, plainness=0.0)
+    frame = Frame(320, 640, far=20.0, near=100.0, plainness=0.0, focal=400.0)
     feet, changes = set(), []
     for seed in range(20):
         for leaf in draw_rosette(Draw(seed), frame, LEVEL):
