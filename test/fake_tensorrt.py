@@ -133,6 +133,7 @@ class _Api:
             "NetworkDefinitionCreationFlag": guarded(
                 "NetworkDefinitionCreationFlag", version, SimpleNamespace(STRONGLY_TYPED=1)
             ),
+            "BuilderFlag": SimpleNamespace(TF32="TF32"),
             "nptype": np.dtype,
         }
 
@@ -238,9 +239,12 @@ class _Builder:
         )
 
     def create_builder_config(self) -> Any:
-        return guarded("IBuilderConfig", self._version, SimpleNamespace(progress_monitor=None))
+        self._flags = {"TF32"}  # as of TensorRT's own accord
+        config = SimpleNamespace(progress_monitor=None, clear_flag=self._flags.discard)
+        return guarded("IBuilderConfig", self._version, config)
 
     def build_serialized_network(self, network: Any, config: Any) -> bytes | None:
+        assert not self._flags, "float32 would be TF32"
         monitor = config.progress_monitor
         monitor.phase_start("Building engine", None, 2)
         for step in range(2):

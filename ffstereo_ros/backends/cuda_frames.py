@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,10 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 # Sizes whose graphs are kept. A camera has one; a new scale or region of interest adds another.
 KEPT_SIZES = 4
+
+# Held while a graph is recorded or dropped: CUDA refuses to wait for the whole device while any thread records, as each
+# recording does first, and cuDNN's settings are the process's.
+_RECORDING = Lock()
 
 
 class StaticFrame:
@@ -61,42 +65,51 @@ class StaticFrame:
 
 
 class FrameCache:
-    """Static frames by input size, the least recently used one dropped beyond `KEPT_SIZES`.
+    """Static frames by input size, at most `KEPT_SIZES`; they are dropped all at once, never one alone.
 
-    Where a new size does not fit into memory, all others are dropped and it is tried once more.
+    All were recorded on one stream and share its cuBLAS workspace, which newer versions of PyTorch free as soon as one
+    graph of the stream goes (pytorch issue 193402): the others would go on writing to it. So all are dropped before one
+    too many is recorded, and when a recording fails; where it failed for want of memory, it is tried once more, alone.
     """
 
     def __init__(self, make: Callable[[tuple[int, int], bool], StaticFrame], release: Callable[[], None]) -> None:
         self._make, self._release = make, release
-        self._frames: OrderedDict[tuple[tuple[int, int], bool], StaticFrame] = OrderedDict()
+        self._frames: dict[tuple[tuple[int, int], bool], StaticFrame] = {}
 
     def get(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
-        """The frame of this size, recorded at the first call.
+        """The frame of this size, px, recorded at the first call.
 
         Raises:
             torch.cuda.OutOfMemoryError, OutOfMemoryError: it does not fit, alone in memory.
         """
         key = (shape, with_start)
         if key not in self._frames:
+            if len(self._frames) >= KEPT_SIZES:
+                self.clear()
             self._frames[key] = self._new(*key)
-        self._frames.move_to_end(key)
-        while len(self._frames) > KEPT_SIZES:
-            self._frames.popitem(last=False)
         return self._frames[key]
 
     def clear(self) -> None:
         """Drops all frames and gives their memory back."""
-        self._frames.clear()
-        self._release()
+        with _RECORDING:
+            self._frames.clear()
+            self._release()
 
     def _new(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
+        alone = not self._frames
+        try:
+            return self._make_or_clear(shape, with_start)
+        except (torch.cuda.OutOfMemoryError, OutOfMemoryError):
+            if alone:
+                raise
+        return self._make_or_clear(shape, with_start)
+
+    def _make_or_clear(self, shape: tuple[int, int], with_start: bool) -> StaticFrame:
         try:
             return self._make(shape, with_start)
-        except (torch.cuda.OutOfMemoryError, OutOfMemoryError):
-            if not self._frames:
-                raise
-        self.clear()
-        return self._make(shape, with_start)
+        except BaseException:
+            self.clear()  # also with nothing kept: PyTorch refuses a pool whose only graph has failed
+            raise
 
 
 class CudaFrames:
@@ -150,17 +163,31 @@ def on_stream(stream: torch.cuda.Stream) -> Iterator[None]:
         stream.synchronize()
 
 
+def cudnn_settings() -> AbstractContextManager[None]:
+    """cuDNN takes the fastest of its algorithms, found by trying them, and none that computes float32 as TF32.
+
+    Matrix products keep to float32 by PyTorch's default, which is not touched here.
+    """
+    settings: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+    return settings
+
+
 def record_graph(enqueue: Callable[[], object], stream: torch.cuda.Stream, pool: Any) -> Callable[[], None]:
     """A CUDA graph of what is enqueued on ``stream``, the current one, with memory of a pool.
 
-    It runs twice uncaptured first, when kernels are compiled and cuDNN chooses among its algorithms.
+    It runs twice uncaptured first, when kernels are compiled and cuDNN chooses among its algorithms. Of several threads
+    one records at a time.
     """
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+    with _RECORDING, cudnn_settings():
         for _ in range(2):
             enqueue()
         stream.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool, stream, "thread_local"):
-            enqueue()
+        try:
+            with torch.cuda.graph(graph, pool, stream, "thread_local"):
+                enqueue()
+        except BaseException:
+            graph.reset()  # now: with the error's traceback it would go when other graphs use the stream's workspace
+            raise
     replay: Callable[[], None] = graph.replay
     return replay

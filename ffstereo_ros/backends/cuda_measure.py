@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from ffstereo_ros.backends.cuda_frames import CudaFrames, record_graph
+from ffstereo_ros.backends.cuda_frames import CudaFrames, cudnn_settings, record_graph
 from ffstereo_ros.backends.device_maps import to_host
 from ffstereo_ros.backends.pytorch import Forward, NetworkSettings, network_forward
 from ffstereo_ros.backends.torch_device import Placement
@@ -29,12 +29,12 @@ class NetworkRow:
     """Milliseconds for one pair.
 
     Attributes:
-        eager, compiled: the plain network, and that by torch.compile (NaN where it failed).
+        eager, compiled: the plain network, and that by torch.compile (NaN where it failed or was left out).
         kernels: the network on our kernels, each launched by itself.
         graph: that as one CUDA graph.
         frame: that with the images' copy, the disparity's at model size and the waiting.
         stages: each stage as a graph of its own.
-        peak_mb: most memory allocated on the GPU while the network on our kernels runs, MB.
+        peak_mb: most memory that the network on our kernels takes on the GPU while it runs, weights included, MB.
     """
 
     eager: float
@@ -48,22 +48,42 @@ class NetworkRow:
 
 @torch.inference_mode()
 def measure_network(
-    model: FastFoundationStereo, placement: Placement, settings: NetworkSettings, images: torch.Tensor
+    model: FastFoundationStereo,
+    placement: Placement,
+    settings: NetworkSettings,
+    images: torch.Tensor,
+    with_compiled: bool = True,
 ) -> NetworkRow:
-    """Times a network on one pair, ``images`` uint8 [2, H, W, 3] RGB, on the GPU of ``placement``."""
-    pair = images.to(placement.device)
-    timer, record = CudaTimer(), _record
-    plain = network_forward(prepare_for_inference(model, placement.device, placement.dtype), settings)
-    eager, compiled = _milliseconds(timer, plain, pair), _compiled(timer, plain, pair)
-    del plain
-    network = with_kernels(prepare_for_inference(model, placement.device, placement.dtype))
-    forward = network_forward(network, settings)
+    """Times a network on one pair, ``images`` uint8 [2, H, W, 3] RGB, on the GPU of ``placement``.
+
+    All ways run with cuDNN as the node sets it. ``with_compiled`` adds torch.compile, which takes minutes.
+    """
+
+    def prepared() -> FastFoundationStereo:
+        return prepare_for_inference(model, placement.device, placement.dtype)
+
+    with cudnn_settings():
+        before = torch.cuda.memory_allocated()
+        network, pair = with_kernels(prepared()), images.to(placement.device)
+        forward = network_forward(network, settings)
+        peak = (_most_allocated(forward, pair) - before) / 1e6
+        timer = CudaTimer()  # after the peak is known: what empties the caches takes 512 MiB
+        plain = network_forward(prepared(), settings)
+        eager, compiled = _milliseconds(timer, plain, pair), float("nan")
+        if with_compiled:
+            compiled = _compiled(timer, plain, pair)
+        kernels = _milliseconds(timer, forward, pair)
+        graph = 1000 * timer(_record(lambda: forward(pair, None)))
+        stages = stage_times(network, lambda: forward(pair, None), timer, _record)
+        return NetworkRow(eager, compiled, kernels, graph, _frame(forward, placement, images), stages, peak)
+
+
+def _most_allocated(forward: Forward, pair: torch.Tensor) -> int:
+    """Bytes on the GPU during a forward pass, after one in which cuDNN chose its algorithms."""
+    forward(pair, None)
     torch.cuda.reset_peak_memory_stats()
-    kernels = _milliseconds(timer, forward, pair)
-    peak = torch.cuda.max_memory_allocated() / 1e6
-    graph = 1000 * timer(record(lambda: forward(pair, None)))
-    stages = stage_times(network, lambda: forward(pair, None), timer, record)
-    return NetworkRow(eager, compiled, kernels, graph, _frame(forward, placement, images), stages, peak)
+    forward(pair, None)
+    return torch.cuda.max_memory_allocated()
 
 
 def stage_times(
@@ -103,6 +123,8 @@ def _compiled(timer: Timer, forward: Forward, pair: torch.Tensor) -> float:
         return _milliseconds(timer, torch.compile(forward), pair)
     except Exception:  # it needs a C++ compiler and Triton, and fails in as many ways
         return float("nan")
+    finally:
+        torch.compiler.reset()  # else a second size is compiled for any size, and what was compiled stays in memory
 
 
 def _frame(forward: Forward, placement: Placement, images: torch.Tensor) -> float:

@@ -40,6 +40,7 @@ arithmetic. Memory is the process's largest resident size before the plain modul
 the weights included.
 """
 _MEMORY_LIMIT = 1000  # MB
+_SIZE, _ITERATIONS = "480x640", 8
 
 _COLUMNS = ("weights", "iterations", "way", "median s", "least s", "most s", "GFLOP", "GFLOP/s", "floor s", "gain")
 
@@ -62,20 +63,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--device",
         choices=("cpu", "cuda"),
         default="cpu",
-        help="cuda measures 480x640 and 576x960 px with 4 and 8 iterations; --size, --iterations, --threads and --runs "
-        "are the CPU's (default: %(default)s)",
+        help="cuda measures every --size with each of --iterations; the CPU takes one of each (default: %(default)s)",
     )
     add_figure_files(parser)
-    parser.add_argument("--size", default="480x640", metavar="HxW", help="image size, rows x columns, px")
+    sizes, iterations = " and ".join(bench_network_cuda.SIZES), " and ".join(map(str, bench_network_cuda.ITERATIONS))
     parser.add_argument(
-        "--iterations", type=int, default=8, metavar="N", help="of the refinement, where the weights allow as many"
+        "--size",
+        nargs="+",
+        metavar="HxW",
+        help=f"image sizes, rows x columns, px (default: {_SIZE}; with cuda {sizes})",
+    )
+    parser.add_argument(
+        "--iterations",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help=f"of the refinement; on the CPU at most as many as the weights allow (default: {_ITERATIONS}; with cuda "
+        f"{iterations})",
+    )
+    parser.add_argument(
+        "--no-compile", dest="compile", action="store_false", help="cuda: leaves out torch.compile, which takes minutes"
     )
     parser.add_argument("--max-disparity", type=int, default=192, metavar="N", help="px (default: %(default)s)")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s"
     )
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
-    parser.add_argument("--runs", type=int, default=7, metavar="N", help="of each way (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the CPU (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=7, metavar="N", help="CPU: of each way (default: %(default)s)")
     return parser
 
 
@@ -90,12 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from ffstereo_ros.factory import require_torch
 
     require_torch()
-    parse_size(args.size)
-    BY_NAME["iterations"].check(args.iterations)
-    BY_NAME["max_disparity"].check(args.max_disparity)
-    for name, value in (("--threads", args.threads), ("--runs", args.runs)):
-        if value < 1:
-            raise ParameterError(f"{name} = {value}: at least 1 is needed")
+    args = _checked(args)
     measured = []
     for weights in args.weights or ["mini"]:
         # A process of its own: the largest memory is known for a whole process only.
@@ -105,6 +114,22 @@ def run(args: argparse.Namespace) -> int:
     print(f"## Figures\n\n{text}")
     _write(args, measured, text)
     return 0
+
+
+def _checked(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with one size and one number of iterations, all of them allowed."""
+    chosen = {"size": args.size or [_SIZE], "iterations": args.iterations or [_ITERATIONS]}
+    for name, values in chosen.items():
+        if len(values) > 1:
+            raise ParameterError(f"--{name} has {len(values)} values: the CPU takes one, --device cuda takes more")
+    size, iterations = chosen["size"][0], chosen["iterations"][0]
+    parse_size(size)
+    BY_NAME["iterations"].check(iterations)
+    BY_NAME["max_disparity"].check(args.max_disparity)
+    for name, value in (("--threads", args.threads), ("--runs", args.runs)):
+        if value < 1:
+            raise ParameterError(f"{name} = {value}: at least 1 is needed")
+    return argparse.Namespace(**{**vars(args), "size": size, "iterations": iterations})
 
 
 def _write(args: argparse.Namespace, measured: Sequence[Measured], text: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ffstereo_ros import markdown
 from ffstereo_ros.cli.bench_files import write_figures
 from ffstereo_ros.cli.bench_images import scene_images
+from ffstereo_ros.cli.build_engine import parse_size
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.params import BY_NAME
 
@@ -24,13 +25,15 @@ _METHOD = """\
 `ffstereo bench network WEIGHTS --device cuda --json docs/benchmarks/network_cuda.json --report
 docs/benchmarks/network_cuda.md` writes this page.
 
-Milliseconds for one pair, medians of 50 runs. Eager: the plain modules, norms folded. Compiled: those by torch.compile.
-Kernels: on our CUDA kernels, launched one by one. Graph: that as one CUDA graph. Frame: the graph with the images'
-upload, the disparity's download and the waiting, as the node pays for it at scale 1. Stages: each as its own graph.
+Milliseconds for one pair, medians of 50 runs, all with cuDNN's fastest algorithms (found by trying them) and float32
+never computed as TF32. Eager: the plain modules, norms folded. Compiled: those by torch.compile (nan: it failed, or was
+left out). Kernels: on our CUDA kernels, launched one by one. Graph: that as one CUDA graph. Frame: the graph with the
+images' upload, the disparity's download and the waiting, as the node pays for it at scale 1. Stages: each as its own
+graph. Peak: the most memory that the network on our kernels takes while it runs, weights included.
 """
 
-_SIZES = ((480, 640), (576, 960))
-_ITERATIONS = (4, 8)
+SIZES = ("480x640", "576x960")
+ITERATIONS = (4, 8)
 _COLUMNS = ("weights", "size", "iterations", "eager", "compiled", "kernels", "graph", "frame", "peak MB")
 
 
@@ -47,15 +50,19 @@ Rows = Sequence[tuple[Case, "NetworkRow"]]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures every network at both sizes, prints the tables, and writes what was asked for.
+    """Measures every network at every size, prints the tables, and writes what was asked for.
 
     Raises:
-        FFStereoError: there is no GPU, no such weights, or our kernels cannot run.
+        FFStereoError: there is no GPU, no such weights, a setting that is not allowed, or our kernels cannot run.
     """
     from ffstereo_ros.factory import require_torch
 
     require_torch()
     BY_NAME["max_disparity"].check(args.max_disparity)
+    for size in args.size or SIZES:
+        parse_size(size)
+    for iterations in args.iterations or ITERATIONS:
+        BY_NAME["iterations"].check(iterations)
     rows = _measure(args)
     from ffstereo_ros.machine import machine
 
@@ -78,11 +85,12 @@ def _measure(args: argparse.Namespace) -> list[tuple[Case, NetworkRow]]:
     from ffstereo_ros.backends.pytorch import NetworkSettings
 
     placement, rows = choose_placement("cuda", args.precision), []
-    scenes = [scene_images(height, width) for height, width in _SIZES]
+    scenes = [scene_images(*parse_size(size)) for size in args.size or SIZES]
     for weights in args.weights or ["mini"]:
         model = _network(weights)
-        for images, iterations in itertools.product(scenes, _ITERATIONS):
-            row = measure_network(model, placement, NetworkSettings(iterations, args.max_disparity), images)
+        for images, iterations in itertools.product(scenes, args.iterations or ITERATIONS):
+            settings = NetworkSettings(iterations, args.max_disparity)
+            row = measure_network(model, placement, settings, images, with_compiled=args.compile)
             height, width = images.shape[1:3]
             rows.append((Case(weights, f"{height}x{width}", iterations), row))
     return rows

@@ -149,6 +149,7 @@ def build_plan(onnx: bytes, library: TensorRT, target: Target, say: Say = print)
     _parse(network, onnx, library)
     _require_static(network)
     config = builder.create_builder_config()
+    _without_tf32(config, api)
     if target.compute_capability:
         config.num_compute_capabilities = 1
         config.set_compute_capability(_capability(library, target.compute_capability), 0)
@@ -159,6 +160,13 @@ def build_plan(onnx: bytes, library: TensorRT, target: Target, say: Say = print)
     if plan is None:
         raise BackendError(f"{library.name} built no engine: {library.log.last() or 'no reason given'}")
     return BuiltPlan(bytes(plan), int(network.num_layers))
+
+
+def _without_tf32(config: Any, api: Any) -> None:
+    """float32 is float32, as in torch: what stays in it besides an fp16 network does so because it needs its digits."""
+    flag = getattr(getattr(api, "BuilderFlag", None), "TF32", None)
+    if flag is not None:  # on unless it is cleared
+        config.clear_flag(flag)
 
 
 def _register_kernels(library: TensorRT) -> None:

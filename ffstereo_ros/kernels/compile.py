@@ -16,6 +16,9 @@ from ffstereo_ros.user_cache import user_cache
 
 _LOG = logging.getLogger(__name__)
 _HEADER = "device.cuh"
+# Xavier, Orin, Thor before and since CUDA 13: their machine code runs on nothing else, and none but their own on them
+# (CUDA C++ programming guide, "Binary Compatibility").
+_TEGRA = frozenset((72, 87, 101, 110))
 OLDEST = 75  # Turing: the first with a 16-bit matrix unit that today's CUDA still compiles for
 
 
@@ -40,8 +43,8 @@ Defines = tuple[tuple[str, int], ...]  # compile-time numbers: name, value
 def choose_target(capability: tuple[int, int], architectures: tuple[int, ...]) -> str:
     """The NVRTC architecture for a GPU of compute capability ``capability``.
 
-    Its own machine code where NVRTC knows it, else that of an older GPU of the same major version (which it runs), else
-    PTX of the newest known one, for the driver to translate.
+    Its own machine code where NVRTC knows it, else that of an older GPU of the same major version (which it runs, both
+    not being Tegra), else PTX of the newest one known among the older, for the driver to translate.
 
     Raises:
         BackendError: the GPU is older than 7.5, or older than this NVRTC still compiles for.
@@ -50,14 +53,16 @@ def choose_target(capability: tuple[int, int], architectures: tuple[int, ...]) -
     name = f"{capability[0]}.{capability[1]}"
     if number < OLDEST:
         raise BackendError(f"the GPU has compute capability {name}: the CUDA kernels need 7.5 or newer; use device cpu")
-    older = [architecture for architecture in architectures if architecture <= number]
+    if number in architectures:
+        return f"sm_{number}"
+    older = [architecture for architecture in architectures if architecture < number and architecture not in _TEGRA]
     if not older:
         raise BackendError(
             f"the GPU has compute capability {name}, this NVRTC compiles for {min(architectures) / 10} and newer: "
             "install torch for an older CUDA version"
         )
-    same_major = older[-1] // 10 == capability[0]
-    return f"sm_{older[-1]}" if same_major else f"compute_{older[-1]}"
+    runs_here = older[-1] // 10 == capability[0] and number not in _TEGRA
+    return f"sm_{older[-1]}" if runs_here else f"compute_{older[-1]}"
 
 
 def compile_options(defines: Defines, target: str) -> list[str]:

@@ -33,7 +33,7 @@ def load_library(preferred_major: int | None = None) -> ctypes.CDLL:
     for candidate in _candidates(majors):
         try:
             return _load(candidate)
-        except OSError:
+        except (OSError, AttributeError):  # not to be loaded, or without NVRTC's functions
             continue
     package = {13: "nvidia-cuda-nvrtc", 12: "nvidia-cuda-nvrtc-cu12"}[majors[0]]
     raise MissingDependencyError(
@@ -48,18 +48,26 @@ def _candidates(majors: Sequence[int]) -> Iterator[str]:
     patterns = [(entry, "nvidia/*/lib/libnvrtc.so.*") for entry in sys.path if entry]
     patterns += [(entry, "torch/lib/libnvrtc[-.]*so*") for entry in sys.path if entry]
     patterns += [(root, "lib*/libnvrtc.so.*") for root in roots]
-    libraries = [path for folder, pattern in patterns for path in sorted(Path(folder).glob(pattern))]
+    found = [path for folder, pattern in patterns for path in sorted(Path(folder).glob(pattern))]
+    libraries = [path for path in found if "builtins" not in path.name and ".alt." not in path.name]
     for major in majors:
         yield from (str(path) for path in libraries if f".so.{major}" in path.name)
         yield f"libnvrtc.so.{major}"
 
 
 def _load(candidate: str) -> ctypes.CDLL:
-    """NVRTC looks for its builtins by name alone, so those beside a library given as a file are loaded before it."""
+    """NVRTC looks for its builtins by name alone, so those beside a library given as a file are loaded before it.
+
+    Raises:
+        OSError: the file cannot be loaded.
+        AttributeError: it is another library.
+    """
     for builtins in sorted(Path(candidate).parent.glob("libnvrtc-builtins*")) if "/" in candidate else ():
         if ".alt." not in builtins.name:
             ctypes.CDLL(str(builtins))
-    return ctypes.CDLL(candidate)
+    library = ctypes.CDLL(candidate)
+    library.nvrtcVersion  # noqa: B018 - the loader looks the function up
+    return library
 
 
 class Nvrtc:

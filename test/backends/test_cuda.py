@@ -1,4 +1,4 @@
-"""The CUDA backend as far as no GPU is needed: the forward pass, its buffers and its cache, on the CPU.
+"""The CUDA backend as far as no GPU is needed: the forward pass and its buffers, on the CPU.
 
 A CUDA graph itself, streams and page-locked memory run on a GPU alone.
 """
@@ -14,12 +14,12 @@ import torch
 from pretend_gpu import pretend_gpu, pretend_on_gpu
 
 from ffstereo_ros.backends.cuda import CudaBackend, network_forward
-from ffstereo_ros.backends.cuda_frames import KEPT_SIZES, FrameCache, StaticFrame
+from ffstereo_ros.backends.cuda_frames import FrameCache, StaticFrame
 from ffstereo_ros.backends.pytorch import NetworkSettings, TorchBackend
 from ffstereo_ros.backends.torch_device import Placement
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.core.matcher import StereoMatcher
-from ffstereo_ros.errors import BackendError, OutOfMemoryError
+from ffstereo_ros.errors import BackendError
 from ffstereo_ros.export.self_test_pairs import room_pair
 from ffstereo_ros.network.inference import prepare_for_inference
 from ffstereo_ros.network.inference.kernel_network import KernelNetwork, with_kernels
@@ -209,38 +209,3 @@ def test_out_of_memory_for_what_is_made_of_a_frame_says_the_same(model, asked):
     }
     with pytest.raises(BackendError, match=r"a 96x64 px pair with 64 px of disparity does not fit .*14\.00 MiB.*half"):
         calls.get(asked, lambda: getattr(result, asked))()
-
-
-def test_the_sizes_used_last_are_kept():
-    made = []
-    cache = FrameCache(lambda *key: made.append(key[0]) or object(), lambda: None)
-    sizes = [(32 * (index + 1), 32) for index in range(KEPT_SIZES)]
-    for size in (*sizes, sizes[0], (999, 32), sizes[0]):
-        cache.get(size, False)
-    assert made == [*sizes, (999, 32)]
-    cache.get(sizes[1], False)
-    assert made[-1] == sizes[1]
-
-
-@pytest.mark.parametrize("full", [torch.cuda.OutOfMemoryError, OutOfMemoryError])
-def test_a_size_that_does_not_fit_beside_the_others_is_tried_alone(full):
-    """PyTorch's own allocations say it with one error, those of our kernels with the other."""
-    room, freed = [2], []
-
-    def make(shape, with_start):
-        if room[0] == 0:
-            raise full("full")
-        room[0] -= 1
-        return object()
-
-    def release():
-        freed.append(True)
-        room[0] = 2
-
-    cache = FrameCache(make, release)
-    for width in (32, 64, 96):
-        cache.get((32, width), False)
-    assert freed == [True]
-    room[0], cache = 0, FrameCache(make, lambda: None)
-    with pytest.raises(full):
-        cache.get((32, 32), False)

@@ -1,4 +1,8 @@
-"""The CUDA backend on a real GPU: its graphs give what the plain network gives in float32, its maps are NumPy's."""
+"""The CUDA backend on a real GPU: its graphs give what the plain network gives in float32, its maps are NumPy's.
+
+For every size and precision cuDNN tries its algorithms for some 90 convolutions, which takes most of the time: there
+are few of them, and the tests that add one stand last.
+"""
 
 import numpy as np
 import pytest
@@ -22,6 +26,11 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an 
 CPU = Placement(torch.device("cpu"), torch.float32, "fp32", "a CPU")
 SETTINGS = NetworkSettings(iterations=4, max_disparity=64)
 
+# Median error, px, and share of the pixels off by more than 1 px. No mean: at a few pixels random weights jump to
+# another match, tens of px away. Simulated on a CPU: fp32 1e-6 px and none (as TF32 9e-5 px and more), fp16 5e-4 px and
+# 2.2 %, bf16 7e-3 px and 13 %.
+LIMITS = {"fp32": (4e-5, 0.005), "fp16": (2e-3, 0.05), "bf16": (0.03, 0.25)}
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -29,34 +38,29 @@ def model():
     return FastFoundationStereo(mini_config()).eval()
 
 
+@pytest.fixture(scope="module")
+def backend(model):
+    return CudaBackend(model, "mini", choose_placement("cuda", "fp16"), SETTINGS)
+
+
 def matched(backend, pair, *, scale=1.0, start=None):
     return StereoMatcher(backend, scale=scale).match(pair.left, pair.right, initial_disparity=start)
 
 
-@pytest.mark.parametrize(("precision", "mean"), [("fp32", 1e-3), ("fp16", 0.02), ("bf16", 0.2)])
-def test_graphs_answer_as_the_cpu_does(model, precision, mean):
+def check_near(precision, backends, pair, start=None):
+    """Both answer about the same, ours first."""
+    given, expected = (matched(each, pair, start=start).raw_disparity for each in backends)
+    assert np.isfinite(given).all()
+    errors, (median, share) = np.abs(given - expected), LIMITS[precision]
+    assert np.median(errors) < median
+    assert np.mean(errors > 1.0) < share
+
+
+def test_graphs_of_two_sizes_answer_as_the_cpu_does(model, backend):
+    assert backend.failures == ()
     plain = TorchBackend(model, "mini", CPU, SETTINGS)
-    ours = CudaBackend(model, "mini", choose_placement("cuda", precision), SETTINGS)
-    assert ours.failures == ()
     for height, width, seed in ((96, 160, 1), (160, 96, 2), (96, 160, 3), (96, 160, 4)):
-        pair = room_pair(height, width, 64, seed=seed)
-        given, expected = (matched(each, pair) for each in (ours, plain))
-        assert np.isfinite(given.raw_disparity).all()
-        assert np.abs(given.raw_disparity - expected.raw_disparity).mean() < mean
-
-
-def test_a_start_and_the_hierarchical_pass(model):
-    placement = choose_placement("cuda", "fp32")
-    pair, start = room_pair(96, 192, 64), np.full((96, 192), 7.0, np.float32)
-    for settings, given in ((SETTINGS, start), (NetworkSettings(4, 64, hierarchical=True), None)):
-        plain, ours = TorchBackend(model, "mini", CPU, settings), CudaBackend(model, "mini", placement, settings)
-        answers = [matched(each, pair, start=given).raw_disparity for each in (plain, ours)]
-        assert np.abs(answers[0] - answers[1]).mean() < 1e-3
-
-
-@pytest.fixture(scope="module")
-def backend(model):
-    return CudaBackend(model, "mini", choose_placement("cuda", "fp16"), SETTINGS)
+        check_near("fp16", (backend, plain), room_pair(height, width, 64, seed=seed))
 
 
 def twice(backend, maps, planned):
@@ -93,7 +97,7 @@ def test_maps_depth_and_points_have_the_bits_of_numpy(backend, scale, cx_offset,
 
 
 def test_an_answer_stays_while_the_next_frames_run(backend):
-    pairs = [room_pair(96, 160, 64, seed=seed) for seed in (1, 2, 3)]
+    pairs = [room_pair(64, 100, 64, seed=seed) for seed in (1, 2, 3)]  # at scale 1.5 of the size that is there already
     expected = [matched(backend, pair, scale=1.5).raw_disparity.copy() for pair in pairs]
     late = [matched(backend, pair, scale=1.5) for pair in pairs]
     for result, disparity in zip(late, expected):
@@ -124,14 +128,37 @@ def test_out_of_memory_for_depth_and_points_is_told_and_passes(backend):
     assert np.isfinite(result.depth(camera)).all()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_other_precisions_with_and_without_a_start(model, precision):
+    ours = CudaBackend(model, "mini", choose_placement("cuda", precision), SETTINGS)
+    assert ours.failures == ()
+    backends = ours, TorchBackend(model, "mini", CPU, SETTINGS)
+    for seed in (1, 3):
+        check_near(precision, backends, room_pair(96, 160, 64, seed=seed))
+    check_near(precision, backends, room_pair(96, 160, 64), start=np.full((96, 160), 7.0, np.float32))
+
+
+def test_the_hierarchical_pass(model):
+    settings = NetworkSettings(4, 64, hierarchical=True)
+    ours = CudaBackend(model, "mini", choose_placement("cuda", "fp32"), settings)
+    check_near("fp32", (ours, TorchBackend(model, "mini", CPU, settings)), room_pair(96, 160, 64))
+
+
 def test_closing_gives_the_memory_back(model):
+    """At 480x640 with 192 px the tensors alone take 99 MiB at once, which their graph's pool holds while it is there.
+
+    What may stay: the stream's workspaces of cuBLAS and cuBLASLt, 2 x 32 MiB at most (compute capability 9.0), which
+    older versions of PyTorch do not free with the graphs and cannot free for one stream alone; 2 MiB for the result.
+    """
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
-    backend = CudaBackend(model, "mini", choose_placement("cuda", "fp16"), SETTINGS)
-    result = matched(backend, room_pair(96, 160, 64))  # which keeps its maps and nothing else
-    assert torch.cuda.memory_reserved() > before
-    backend.close()
-    del backend
+    ours = CudaBackend(model, "mini", choose_placement("cuda", "fp16"), NetworkSettings(4, 192))
+    matched(ours, room_pair(480, 640, 64))
+    result = matched(ours, room_pair(96, 160, 64))  # which keeps its maps and nothing else
     torch.cuda.empty_cache()
-    assert torch.cuda.memory_reserved() <= before + 32 * 2**20
+    assert torch.cuda.memory_reserved() > before + 80 * 2**20
+    ours.close()
+    del ours
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved() < before + 80 * 2**20
     assert np.isfinite(result.raw_disparity).all()

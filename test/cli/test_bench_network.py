@@ -44,6 +44,7 @@ def test_it_looks_at_a_scene_and_always_at_the_same() -> None:
     [
         (["--size", "640"], "size '640': rows x columns"),
         (["--iterations", "0"], "iterations = 0"),
+        (["--size", "64x96", "96x64"], "--size has 2 values: the CPU takes one, --device cuda takes more"),
         (["--max-disparity", "100"], "max_disparity"),
         (["--threads", "0"], "--threads = 0: at least 1"),
         (["--runs", "0"], "--runs = 0: at least 1"),

@@ -26,6 +26,12 @@ CUDA_12_4 = (50, 60, 70, 75, 80, 86, 87, 89, 90)
         ((12, 1), (80, 90, 120), "sm_120"),  # an older GPU of the same family: its machine code runs
         ((12, 0), CUDA_12_4, "compute_90"),  # newer than this NVRTC: the driver translates
         ((7, 5), CUDA_13, "sm_75"),
+        ((10, 3), (90, 100, 101, 120), "sm_100"),  # 10.1 is Tegra: its machine code runs there alone
+        ((8, 9), (75, 80, 86, 87), "sm_86"),
+        ((8, 7), CUDA_12_4, "sm_87"),
+        ((8, 7), (75, 80, 86), "compute_86"),  # nor does Tegra run that of others
+        ((11, 0), (90, 100, 101, 120), "compute_100"),
+        ((12, 0), (90, 100, 101, 103, 110), "compute_103"),
     ],
 )
 def test_target(capability: tuple[int, int], architectures: tuple[int, ...], target: str) -> None:
@@ -81,6 +87,47 @@ def test_the_major_version_of_torch_comes_first(monkeypatch: pytest.MonkeyPatch,
     wheels = [Path(candidate).name for candidate in found if candidate.startswith(str(tmp_path))]
     assert wheels == ["libnvrtc.so.12", "libnvrtc.so.13"]
     assert found.index("libnvrtc.so.12") < found.index(str(tmp_path / "nvidia/cu13/lib/libnvrtc.so.13"))
+
+
+@pytest.fixture
+def torch_lib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A torch that brings NVRTC in its own folder, as the ones for ARM do, and no other NVRTC."""
+    folder = tmp_path / "torch" / "lib"
+    folder.mkdir(parents=True)
+    for name in ("libnvrtc-builtins.so.12.6", "libnvrtc.alt.so.12", "libnvrtc.so.12"):
+        (folder / name).touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+class Library:
+    """A library of that path, with NVRTC's functions or without."""
+
+    nvrtc = True
+
+    def __init__(self, path: str) -> None:
+        if "/" not in path or "/usr/" in path:
+            raise OSError(path)
+        self.path = path
+
+    def __getattr__(self, name: str) -> object:
+        if not self.nvrtc:
+            raise AttributeError(name)
+        return lambda *_: 0
+
+
+def test_nvrtc_in_the_folder_of_torch(torch_lib: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    assert nvrtc.load_library.__wrapped__(12).path == str(torch_lib / "libnvrtc.so.12")
+
+
+@pytest.mark.usefixtures("torch_lib")
+def test_a_library_that_is_not_nvrtc_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", type("Other", (Library,), {"nvrtc": False}))
+    with pytest.raises(MissingDependencyError, match=r"libnvrtc\.so\.12\) was not found"):
+        nvrtc.load_library.__wrapped__(12)
 
 
 class CountingNvrtc(Nvrtc):
