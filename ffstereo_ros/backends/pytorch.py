@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ffstereo_ros.backends.confidence import hierarchical_confidence, matching_confidence
 from ffstereo_ros.backends.freed_memory import keep_freed_memory
@@ -122,7 +121,8 @@ def network_forward(model: FastFoundationStereo, settings: NetworkSettings) -> F
 
     def forward(pair: Tensor, start: Tensor | None) -> Tensor:
         left, right = pair.permute(0, 3, 1, 2).float().split(1)
-        initial = None if start is None else F.avg_pool2d(start, 4) / 4
+        # One pixel of sixteen, as in training: at an edge their mean lies on neither surface.
+        initial = None if start is None else start[..., 2::4, 2::4] / 4
         coarse = None
         if settings.hierarchical:
             coarse = coarse_match(model, left, right, settings.iterations, settings.max_disparity)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ffstereo_ros.cli.packages import require
+from ffstereo_ros.factory import find_weights
 from ffstereo_ros.training.settings import (
     CROPS,
     DEFAULT_BATCH,
@@ -33,7 +34,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--steps", type=int, metavar="N", help="steps of the whole run (default: 1000, with --minutes no limit)"
     )
     parser.add_argument("--minutes", type=float, metavar="M", help="end after this long, if --steps has not by then")
-    parser.add_argument("--init", type=Path, metavar="FILE", help="begin with these weights (.safetensors)")
+    parser.add_argument(
+        "--init", metavar="WEIGHTS", help="begin with these: a .safetensors file, or a name such as mini"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="train on these pairs with disparity instead")
     parser.add_argument("--evaluate-on", type=Path, metavar="DIR", help="also evaluate on these scenes, now and then")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto, the CPU with several --processes)")
@@ -52,7 +55,9 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of the weights and the scenes (default: 0)")
     parser.add_argument("--learning-rate", type=float, help="peak of the cycle (default: 8e-4)")
     parser.add_argument("--iterations", type=int, help="refinements per step (default: 2)")
-    parser.add_argument("--batch", type=int, metavar="N", help="pairs of a step; large crops take half (default: 4)")
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pairs of a step; large and tiny crops take half (default: 4)"
+    )
     parser.add_argument("--workers", type=int, help="processes that make batches (default: 1)")
     parser.add_argument("--processes", type=int, metavar="N", help="share each batch, one CPU thread each (default: 1)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the training itself (default: all)")
@@ -105,6 +110,8 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
     remembered = {} if record is None else record.arguments()
     names = {field.name for field in dataclasses.fields(TrainSettings)} & set(vars(args)) - {"crops"}
     named = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.init is not None:
+        named["init"] = find_weights(args.init)
     return TrainSettings(**{**remembered, **named, "crops": _crops(args, remembered)})
 
 

@@ -17,6 +17,7 @@ from ffstereo_ros.evaluation.layouts import find_scenes
 from ffstereo_ros.evaluation.scenes import Scene, SceneData
 from ffstereo_ros.training.crop_sequence import CropSequence, batch_seed
 from ffstereo_ros.training.generated import Batch, batch_numbers
+from ffstereo_ros.training.interruption import ignore_interrupts
 from ffstereo_ros.training.scenes.camera import draw_cameras
 from ffstereo_ros.training.scenes.draw import Draw
 from ffstereo_ros.training.settings import CropPlan
@@ -101,4 +102,5 @@ def folder_loader(folder: Path, seed: int, crops: CropSequence, first: int, work
         batch_size=None,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=ignore_interrupts,
     )

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.training.crop_sequence import CropSequence, batch_seed
+from ffstereo_ros.training.interruption import ignore_interrupts
 from ffstereo_ros.training.scene_painting.banks import all_banks
 from ffstereo_ros.training.scene_painting.op import paint
 from ffstereo_ros.training.scene_painting.table import SceneTable, pack
@@ -170,5 +171,6 @@ def loader(data: IterableDataset[_T], workers: int) -> DataLoader[_T]:
         batch_size=None,
         num_workers=workers,
         prefetch_factor=12 if workers else None,
+        worker_init_fn=ignore_interrupts,
         multiprocessing_context=context,
     )

@@ -27,6 +27,7 @@ from ffstereo_ros.training.disturbed import disturbed_start
 from ffstereo_ros.training.folder import check_pairs, folder_loader
 from ffstereo_ros.training.generated import Batch, SceneSequence, generated_batches
 from ffstereo_ros.training.gradients import GradientWatch
+from ffstereo_ros.training.interruption import Interruption, ignore_interrupts
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
@@ -91,6 +92,7 @@ def train(settings: TrainSettings) -> TrainResult:
 
 
 def _help(settings: TrainSettings, record: RunRecord | None, rank: int) -> None:
+    ignore_interrupts()
     _Run(settings, record, rank).run()
 
 
@@ -130,8 +132,26 @@ class _Run:
         self.figures: dict[str, dict[str, float]] = {}
         self._minutes_before = self.progress.minutes
         self._started = self._saved = self._evaluated = time.monotonic()
+        self._interruption = Interruption()
 
     def run(self) -> TrainResult:
+        """To the end of the run, or after Ctrl-C to the end of the step.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; the state is written.
+        """
+        with self._interruption:
+            self._all_steps()
+        self.exchange.close()
+        if self.exchange.rank == 0:
+            self._save()
+            if self._interruption.asked:
+                _LOG.warning("%s holds what there is: go on with --resume", self.settings.output)
+                raise KeyboardInterrupt
+            self._evaluate()
+        return TrainResult(self.progress, self.losses, self.figures)
+
+    def _all_steps(self) -> None:
         batches = self._batches()
         first = self.exchange.rank == 0
         passed = self.settings.passed(self.progress.step, self.progress.minutes)  # the same in each process
@@ -146,16 +166,11 @@ class _Run:
                         self._log(losses, rate, bar)
                     bar.update()
                     self._save_now_and_then()
-        self.exchange.close()
-        if first:
-            self._save()
-            self._evaluate()
-        return TrainResult(self.progress, self.losses, self.figures)
 
     def _passed(self) -> float:
-        """The part of the run that lies behind after this step."""
+        """The part of the run that lies behind after this step; all of it once it is interrupted."""
         self.progress.minutes = self._minutes_before + (time.monotonic() - self._started) / 60
-        return self.settings.passed(self.progress.step + 1, self.progress.minutes)
+        return 1.0 if self._interruption.asked else self.settings.passed(self.progress.step + 1, self.progress.minutes)
 
     def _tell_end(self) -> None:
         _LOG.warning(
@@ -203,11 +218,17 @@ class _Run:
     def _save_now_and_then(self) -> None:
         now = time.monotonic()
         if now - self._saved > 60 * self.settings.save_minutes:
-            self._save()
+            self._try_to_save()
             self._saved = now
         if now - self._evaluated > 60 * self.settings.evaluate_minutes:
             self._evaluate()
             self._evaluated = time.monotonic()
+
+    def _try_to_save(self) -> None:
+        try:
+            self._save()
+        except FFStereoError as error:  # a full disk, say: no reason to end a run that may yet find room
+            _LOG.warning("%s; tried again in %g minutes", error, self.settings.save_minutes)
 
     def _save(self) -> None:
         progress = self.progress

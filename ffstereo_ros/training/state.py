@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ffstereo_ros.errors import InputFileError
+from ffstereo_ros.errors import FFStereoError, InputFileError
 from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
 from ffstereo_ros.network.checkpoint.records import printable
 from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
@@ -53,7 +53,11 @@ def save_state(
     progress: Progress,
     record: RunRecord,
 ) -> None:
-    """Writes the full state; the file appears complete or not at all."""
+    """Writes the full state; the file appears complete or not at all.
+
+    Raises:
+        FFStereoError: it cannot be written.
+    """
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -62,8 +66,13 @@ def save_state(
         "run": record.to_plain(),
     }
     part = output / f"{STATE_FILE}.part"
-    torch.save(state, part)
-    os.replace(part, output / STATE_FILE)
+    try:
+        torch.save(state, part)
+        os.replace(part, output / STATE_FILE)
+    except (OSError, RuntimeError) as error:  # the latter from PyTorch's writer, where the disk is full
+        part.unlink(missing_ok=True)
+        reason = printable(error, 80)
+        raise FFStereoError(f"{output / STATE_FILE} cannot be written ({reason}): is the disk full?") from error
 
 
 def read_record(output: Path) -> RunRecord | None:

@@ -17,6 +17,7 @@ from ffstereo_ros.errors import FFStereoError
 from ffstereo_ros.factory import MatcherSettings, create_matcher
 from ffstereo_ros.network.checkpoint.metadata import WeightsMetadata
 from ffstereo_ros.network.checkpoint.store import LoadedWeights, save_weights
+from ffstereo_ros.network.model import FastFoundationStereo
 from ffstereo_ros.training.start import fresh_model
 
 HEIGHT, WIDTH = 100, 150  # no multiples of 32
@@ -96,6 +97,25 @@ def test_unknown_pixels_of_a_start_begin_as_without_one(
     answer = matcher.match(*pair, initial_disparity=given).raw_disparity
     assert np.isfinite(answer).all()
     assert np.median(np.abs(answer - alone)[:, 100:]) < 0.5 < np.median(np.abs(answer - alone)[:, :60])
+
+
+def test_a_start_lies_on_a_surface_at_edges_too(settings: MatcherSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refinement is trained from one pixel of sixteen; their mean over a step would be a disparity that is nowhere."""
+    given = np.full((64, 96), 8.0, np.float32)
+    given[:, 45:] = 40.0  # in the middle of a cell of 4 px
+    starts: list[torch.Tensor] = []
+    matcher = create_matcher(replace(settings, scale=1.0)).matcher
+    real = FastFoundationStereo.forward
+
+    def forward(self: FastFoundationStereo, *arguments: Any) -> Any:
+        starts.append(arguments[-1])
+        return real(self, *arguments)
+
+    monkeypatch.setattr(FastFoundationStereo, "forward", forward)
+    image = np.zeros((64, 96, 3), np.uint8)
+    matcher.match(image, image, initial_disparity=given)
+    assert starts[0].shape == (1, 1, 16, 24)
+    assert set(starts[0].flatten().tolist()) == {2.0, 10.0}
 
 
 def test_a_start_of_another_size_is_refused(matcher: StereoMatcher, pair: tuple[Image, Image]) -> None:

@@ -50,8 +50,9 @@ def test_documented_commands_last_as_long_as_they_say(
 
     monkeypatch.setattr(loop, "train", train)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "weights.safetensors").touch()
     if "--resume" in command:
-        (tmp_path / "out").mkdir()
         torch.save({"progress": {}}, tmp_path / "out" / "state.pt")
     assert main(command) == 0
     limits = {name: float(command[command.index(name) + 1]) for name in ("--steps", "--minutes") if name in command}

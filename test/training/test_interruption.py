@@ -1,0 +1,86 @@
+"""Ctrl-C during a run, and a disk that is full when its state is to be written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.training import loop, state
+from ffstereo_ros.training.settings import CropPlan, TrainSettings
+
+COMMAND = (sys.executable, "-m", "ffstereo_ros.cli.main", "train", "--crops", "tiny", "--workers", "1")
+
+
+def _until(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.is_file():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"no {path.name}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_ends_a_run_with_its_state_written(processes: int, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    options = ["--processes", str(processes), "--output", str(output)]
+    with subprocess.Popen(
+        [*COMMAND, *options, "--steps", "100000"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        _until(output / "losses.csv", process)  # written after the first step
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the helpers, too
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "go on with --resume" in told
+    assert "Traceback" not in told
+    done = torch.load(output / "state.pt", weights_only=True)["progress"]["step"]
+    assert done >= 1
+    again = subprocess.run(
+        [*COMMAND, *options, "--steps", str(done + 1), "--resume"], capture_output=True, text=True, timeout=240
+    )
+    assert again.returncode == 0, again.stderr
+    assert f"{done + 1} steps" in again.stdout
+
+
+def _settings(output: Path) -> TrainSettings:
+    crops = (CropPlan(64, 128, 1, 64, 1.0),)
+    return TrainSettings(output=output, steps=3, crops=crops, workers=0, save_minutes=0.0)
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The disk is full for the number of times that the list holds."""
+    left = [0]
+    real = torch.save
+
+    def save(*arguments: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 960 vs 854")
+        real(*arguments)
+
+    monkeypatch.setattr(state.torch, "save", save)
+    monkeypatch.setattr(loop, "_HELD_OUT", 1)
+    return left
+
+
+def test_a_full_disk_does_not_end_a_run(tmp_path: Path, full: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    full[0] = 2
+    assert loop.train(_settings(tmp_path)).progress.step == 3
+    assert caplog.text.count("state.pt cannot be written") == 2
+    assert (tmp_path / "state.pt").is_file()
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_in_one_line(tmp_path: Path, full: list[int]) -> None:
+    full[0] = 9
+    with pytest.raises(FFStereoError, match=r"state\.pt cannot be written \(.*\): is the disk full\?$"):
+        loop.train(replace(_settings(tmp_path), steps=1))
+    assert not list(tmp_path.glob("*.part"))
