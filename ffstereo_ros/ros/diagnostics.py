@@ -9,6 +9,8 @@ from rclpy.node import Node
 
 from ffstereo_ros.ros.health import Health
 
+TOPIC = "/diagnostics"
+
 
 class DiagnosticsPublisher:
     """Publishes one status: level, one line, and a table.
@@ -20,7 +22,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node) -> None:
         self.hardware_id = ""
         self._node = node
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(DiagnosticArray, TOPIC, 10)
 
     def publish(self, health: Health, values: Mapping[str, str]) -> None:
         """Sends one status."""

@@ -29,6 +29,7 @@ class Sight:
         silence: why nothing comes in.
         fault: what was wrong with a set of late.
         without_output: time since the last publication, the activation, or the end of the last rest, s.
+        unknown: why an output is published without a known pixel; empty where none is.
         warm: output is expected for longer than a window, so that rates can be told.
         recent: the figures that limits are set on.
     """
@@ -38,6 +39,7 @@ class Sight:
     silence: Silence | None
     fault: str | None
     without_output: float
+    unknown: str
     warm: bool
     recent: Recent
 
@@ -55,12 +57,12 @@ def judge(sight: Sight, limits: Limits, summary: str) -> Health:
         return Health(DiagnosticStatus.ERROR if lasts else DiagnosticStatus.WARN, problem)
     if sight.resting:
         return Health(DiagnosticStatus.OK, sight.resting)
-    broken = _broken(sight, limits)
-    return Health(DiagnosticStatus.WARN, broken) if broken else Health(DiagnosticStatus.OK, summary)
+    worries = "; ".join([*([sight.unknown] if sight.unknown else []), *_broken(sight, limits)])
+    return Health(DiagnosticStatus.WARN, worries) if worries else Health(DiagnosticStatus.OK, summary)
 
 
-def _broken(sight: Sight, limits: Limits) -> str:
-    """The limits that are broken, in one line."""
+def _broken(sight: Sight, limits: Limits) -> list[str]:
+    """The limits that are broken, a line for each."""
     recent, lines = sight.recent, []
     if sight.warm and recent.output_rate < limits.min_output_rate:
         lines.append(
@@ -70,4 +72,4 @@ def _broken(sight: Sight, limits: Limits) -> str:
         lines.append(f"p95 latency {recent.latency:.3f} s is above max_latency = {limits.max_latency:g} s")
     if limits.max_drop_share and recent.drop_share > limits.max_drop_share:
         lines.append(f"share of lost sets {recent.drop_share:.2f} is above max_drop_share = {limits.max_drop_share:g}")
-    return "; ".join(lines)
+    return lines

@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter as RosParameter
 from ffstereo_ros.errors import ParameterError
 from ffstereo_ros.parameter import INACTIVE, START, Parameter, Value
 from ffstereo_ros.params import BY_NAME, PARAMETERS
+from ffstereo_ros.ros.overrides import tell_unknown_overrides
 from ffstereo_ros.ros.settings import NodeSettings
 
 _TYPES: dict[type, int] = {
@@ -107,10 +108,14 @@ def _widen(parameters: Sequence[RosParameter]) -> list[RosParameter]:
 def declare_parameters(node: Node) -> dict[str, Value]:
     """Declares every parameter of the node and returns the checked values, overrides applied.
 
+    What is given under another name has no effect, and the node's log says so.
+
     Raises:
         ParameterError: an override has the wrong type or is out of range.
     """
-    return {parameter.name: declare(node, parameter) for parameter in PARAMETERS}
+    values = {parameter.name: declare(node, parameter) for parameter in PARAMETERS}
+    tell_unknown_overrides(node, values)
+    return values
 
 
 def declare(node: Node, parameter: Parameter) -> Value:

@@ -17,6 +17,7 @@ from ffstereo_ros.ros.publication import FramePublisher, MatchedFrame, no_confid
 from ffstereo_ros.ros.settings import FrameSettings
 from ffstereo_ros.ros.statistics import Statistics, Stopwatch
 from ffstereo_ros.ros.synchronisation import StereoSet
+from ffstereo_ros.ros.unknown_frames import explain
 
 _CAUSES: dict[type[FFStereoError], str] = {
     ImageError: "bad_image",
@@ -144,10 +145,19 @@ class FrameProcessor:
         if not self._alive():
             return self._ends()
         sent = self._publisher.publish(frame, watch)
-        if not sent - {outputs.DEPTH_INFO}:
+        if not sent.topics - {outputs.DEPTH_INFO}:
             return self._nothing_sent(frame)
-        self._statistics.count_published(watch.seconds, 1e-9 * (self._now_ns() - stereo.stamp_ns))
+        latency = 1e-9 * (self._now_ns() - stereo.stamp_ns)
+        self._statistics.count_published(watch.seconds, latency, self._tell_unknown(frame, sent.unknown))
         return None
+
+    def _tell_unknown(self, frame: MatchedFrame, topics: frozenset[str]) -> str:
+        """Why nothing is known on some topics, for the log and in one line; empty where there are none."""
+        if not topics:
+            return ""
+        line = explain(topics, self._settings, frame.camera, max_disparity=frame.result.max_disparity)
+        self._log.warning(line)
+        return line
 
     def _unwanted(self, demand: Demand) -> str:
         self._statistics.count_drop(demand.cause)

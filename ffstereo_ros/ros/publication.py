@@ -18,6 +18,7 @@ from ffstereo_ros.ros.rate_cap import RateCap
 from ffstereo_ros.ros.settings import OutputSettings
 from ffstereo_ros.ros.statistics import Stopwatch
 from ffstereo_ros.ros.synchronisation import StereoSet
+from ffstereo_ros.ros.unknown_frames import has_known_pixel
 
 Float32Array = NDArray[np.float32]
 
@@ -34,22 +35,38 @@ class MatchedFrame:
     matcher: StereoMatcher
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What went out of one frame.
+
+    Attributes:
+        topics: that something was sent on: what the backend does not give stays out.
+        unknown: those of them whose message has no known pixel.
+    """
+
+    topics: frozenset[str]
+    unknown: frozenset[str]
+
+
 @dataclass
 class _Post:
     """Sends the messages of one frame.
 
     Attributes:
-        sent: their topics.
+        known: their topics, and whether there is a known pixel in the message.
     """
 
     out: Outputs
     watch: Stopwatch
-    sent: set[str] = field(default_factory=set)
+    known: dict[str, bool] = field(default_factory=dict)
 
     def send(self, topic: str, message: object) -> None:
         self.out.publish(topic, message)
+        self.known[topic] = has_known_pixel(topic, message)
         self.watch.lap("publish")
-        self.sent.add(topic)
+
+    def sent(self) -> Sent:
+        return Sent(frozenset(self.known), frozenset(topic for topic, known in self.known.items() if not known))
 
 
 class FramePublisher:
@@ -71,13 +88,10 @@ class FramePublisher:
         due = asked or self._cloud_cap.due(stereo.arrived)
         return demand(self._out.wanted(), self._settings, cloud_due=due)
 
-    def publish(self, frame: MatchedFrame, watch: Stopwatch) -> frozenset[str]:
+    def publish(self, frame: MatchedFrame, watch: Stopwatch) -> Sent:
         """Sends everything that is wanted of the frame.
 
         The cloud goes last: it is half of all bytes, and its listeners copy it at the expense of what comes after.
-
-        Returns:
-            The topics that something was sent on: what the backend does not give stays out.
         """
         post = _Post(self._out, watch)
         depth = self._depth(frame, watch) if outputs.DEPTH in frame.wanted else None
@@ -87,7 +101,7 @@ class FramePublisher:
         if outputs.CLOUD in frame.wanted:
             self._publish_cloud(frame, depth, post)
             self._cloud_cap.admits(frame.stereo.arrived)  # `demand` found it due; a frame that failed is not counted
-        return frozenset(post.sent)
+        return post.sent()
 
     def _depth(self, frame: MatchedFrame, watch: Stopwatch) -> Float32Array:
         limits = self._settings

@@ -12,7 +12,7 @@ from ffstereo_ros.errors import ParameterError
 
 @contextmanager
 def naming(node: Node, topic: str, side: str) -> Iterator[None]:
-    """Around the creation of a publisher or subscription whose QoS can be overridden.
+    """Around the creation of a publisher or subscription, whose QoS and name the user can change.
 
     Args:
         node: whose topic it is.
@@ -28,6 +28,13 @@ def naming(node: Node, topic: str, side: str) -> Iterator[None]:
         resolved = node.resolve_topic_name(topic)
         words = " ".join(str(error).split())
         raise ParameterError(
-            f"{resolved}: ROS refuses the QoS of this {side} ({words}): see the parameters "
-            f"qos_overrides.{resolved}.{side}.*; depth is 1 or more, reliability best_effort or reliable"
+            f"{resolved}: ROS refuses this {side} ({words}): {_remedy(node, f'qos_overrides.{resolved}.{side}.')}"
         ) from error
+
+
+def _remedy(node: Node, overrides: str) -> str:
+    """What helps; ``overrides`` is what the names of the topic's QoS parameters begin with."""
+    # Not public; where it is missing, an override may be set.
+    if any(name.startswith(overrides) for name in getattr(node, "_parameter_overrides", (overrides,))):
+        return f"see the parameters {overrides}*; depth is 1 or more, reliability best_effort or reliable"
+    return "does this process use the topic with another type? Check the remappings (-r NAME:=TOPIC)"

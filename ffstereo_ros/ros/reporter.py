@@ -20,7 +20,7 @@ from ffstereo_ros.ros.settings import NodeSettings
 from ffstereo_ros.ros.silence import SILENT_AFTER_S, Silence, SilenceWatch
 from ffstereo_ros.ros.statistics import Statistics
 
-# A faulty frame keeps the diagnostics at WARN for so long.
+# A frame that is faulty or wholly unknown keeps the diagnostics at WARN for so long.
 _FAULT_SHOWN_S = 3.0
 _LOOK_PERIOD_S = 0.5
 
@@ -152,6 +152,7 @@ class Reporter:
             silence=self._silence,
             fault=self._statistics.recent_fault(_FAULT_SHOWN_S),
             without_output=self._without_output(now),
+            unknown=self._statistics.recent_unknown(_FAULT_SHOWN_S),
             warm=self._expected_for(now) >= settings.diagnostics_window,
             recent=self._statistics.recent(),
         )

@@ -135,8 +135,9 @@ class Statistics:
         self._latencies = {name: Window(window) for name in _TIMES}
         self._input, self._output, self._lost = Window(window), Window(window), Window(window)
         self._drops: Counter[str] = Counter()
-        self._sets = self._published = self._other_clock = 0
+        self._sets = self._published = self._published_unknown = self._other_clock = 0
         self._fault: tuple[float, str] | None = None
+        self._unknown: tuple[float, str] | None = None
         self._last_published: float | None = None
 
     def set_window(self, seconds: float) -> None:
@@ -160,12 +161,21 @@ class Statistics:
             if fault:
                 self._fault = (time.monotonic(), fault)
 
-    def count_published(self, stages: dict[str, float], stamp_to_publish: float) -> None:
-        """A set was published: seconds by stage, and from the stamp of the left image to the last publication."""
+    def count_published(self, stages: dict[str, float], stamp_to_publish: float, unknown: str = "") -> None:
+        """A set was published.
+
+        Args:
+            stages: seconds by stage.
+            stamp_to_publish: from the stamp of the left image to the last publication, s.
+            unknown: why an output has no known pixel, where that is so.
+        """
         now = time.monotonic()
         with self._lock:
             self._published += 1
             self._last_published = now
+            if unknown:
+                self._published_unknown += 1
+                self._unknown = (now, unknown)
             self._output.add(0.0, now)
             for stage, seconds in stages.items():
                 self._latencies[stage].add(seconds, now)
@@ -203,6 +213,14 @@ class Statistics:
                 return None
             return self._fault[1]
 
+    def recent_unknown(self, seconds: float) -> str:
+        """Why an output of the last set, or of one in the last ``seconds`` s, had no known pixel; empty if all had."""
+        with self._lock:
+            if self._unknown is None or self._last_published is None:
+                return ""
+            at, reason = self._unknown
+            return reason if at == self._last_published or time.monotonic() - at <= seconds else ""
+
     def values(self) -> dict[str, str]:
         """Everything, by the key it has in the diagnostics: times in ms, rates in Hz, counts since the start."""
         now = time.monotonic()
@@ -212,6 +230,7 @@ class Statistics:
                 "output_rate_hz": f"{self._output.rate(now):.2f}",
                 "sets": str(self._sets),
                 "published": str(self._published),
+                "published_all_unknown": str(self._published_unknown),
             }
             table.update({f"dropped_{cause}": str(self._drops[cause]) for cause in DROP_CAUSES})
             table["stamps_of_another_clock"] = str(self._other_clock)

@@ -25,6 +25,7 @@ from ffstereo_ros.ros.reporter import Reporter
 from ffstereo_ros.ros.settings import NodeSettings
 from ffstereo_ros.ros.statistics import Statistics
 from ffstereo_ros.ros.synchronisation import StereoSet
+from ffstereo_ros.ros.topic_clash import require_topics_of_their_own
 
 # Longest wait for a frame in work when the node is destroyed; launch follows its SIGINT with SIGTERM after 5 s.
 _STOP_TIMEOUT_S = 4.0
@@ -122,8 +123,9 @@ class StereoNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Makes the output topics; the parameters were checked when they were set."""
         try:
+            require_topics_of_their_own(self, compressed=self._live.settings.sync.compressed)
             self._outputs = Outputs(self)
-        except Exception as error:  # a QoS override that rclpy refuses
+        except Exception as error:  # a remapping, or a QoS override that rclpy refuses
             if self._told_to_stop:
                 return FAILURE
             self._refusal = error
@@ -139,6 +141,8 @@ class StereoNode(LifecycleNode):
         assert self._outputs is not None
         settings = self._live.settings
         try:
+            # Again: input_transport may have changed, and the matcher may take minutes.
+            require_topics_of_their_own(self, compressed=settings.sync.compressed)
             ready = self._create_matcher(settings.matcher)
             self._pipeline = Pipeline(self._port(self._outputs), ready, settings)
         except Exception as error:

@@ -136,8 +136,7 @@ class StereoSynchroniser:
         self._jumped: list[InputTopic] = []
         self.inputs: tuple[InputTopic, ...] = ()
         try:
-            for name, kind in INPUTS:
-                source = _compressed(node, name) if compressed and kind is Image else Source(name, kind)
+            for name, source in sources(node, compressed=compressed).items():
                 self.inputs += (InputTopic(node, name, source, self._clock_jumped),)
         except BaseException:
             self.destroy()
@@ -183,6 +182,17 @@ def _forget_newer(queue: dict[Any, Any], stamp_ns: int) -> None:
     """Messages of before a jump are the newest by stamp: they would crowd out every new one."""
     for key in [key for key, message in queue.items() if nanoseconds(message) > stamp_ns]:
         del queue[key]
+
+
+def sources(node: Node, *, compressed: bool) -> dict[str, Source]:
+    """What is subscribed to, by the names in ``INPUTS``.
+
+    Args:
+        compressed: images come by image_transport's ``compressed``.
+    """
+    return {
+        name: _compressed(node, name) if compressed and kind is Image else Source(name, kind) for name, kind in INPUTS
+    }
 
 
 def _compressed(node: Node, name: str) -> Source:

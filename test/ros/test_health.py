@@ -13,7 +13,7 @@ from ffstereo_ros.ros.silence import Silence
 from ffstereo_ros.ros.statistics import Recent
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
-WELL = Sight("", "", None, None, 0.0, True, Recent(10.0, 0.05, 0.0))
+WELL = Sight("", "", None, None, 0.0, "", True, Recent(10.0, 0.05, 0.0))
 STAMPS = Silence("stamps", "stamps")
 LIMITS = Limits(min_output_rate=5.0, max_latency=0.1, max_drop_share=0.2, error_after=10.0)
 
@@ -31,6 +31,15 @@ LIMITS = Limits(min_output_rate=5.0, max_latency=0.1, max_drop_share=0.2, error_
         ({"resting": "disabled", "fault": "bad", "without_output": 99.0}, WARN, "bad"),  # of a pair that was asked for
         ({"resting": "inactive", "recent": Recent(0.0, None, 0.0)}, OK, "inactive"),
         ({"resting": "disabled", "silence": STAMPS}, WARN, "stamps"),
+        ({"unknown": "no known pixel"}, WARN, "no known pixel"),
+        ({"unknown": "no known pixel", "without_output": 99.0}, WARN, "no known pixel"),  # published, if in vain
+        ({"unknown": "no known pixel", "fault": "bad"}, WARN, "bad"),
+        ({"unknown": "no known pixel", "resting": "inactive"}, OK, "inactive"),
+        (
+            {"unknown": "no known pixel", "recent": Recent(4.9, 0.05, 0.0)},
+            WARN,
+            "no known pixel; output rate 4.9 Hz is below min_output_rate = 5 Hz",
+        ),
         ({"failure": "no weights", "resting": "inactive"}, ERROR, "no weights"),
         ({"recent": Recent(4.9, 0.05, 0.0)}, WARN, "output rate 4.9 Hz is below min_output_rate = 5 Hz"),
         ({"recent": Recent(4.9, 0.05, 0.0), "warm": False}, OK, "fine"),

@@ -53,9 +53,9 @@ def test_an_int_is_taken_for_the_rate(rig: Rig, start_player: StartPlayer) -> No
     ("value", "line"),
     [
         ("rate:=0", "rate = 0 Hz: allowed is 0.01 to 1000 Hz (default 10.0)"),
-        ("rate:=fast", "rate = 'fast' Hz: a float is needed (default 10.0)"),
+        ("rate:=fast", "rate = 'fast' Hz: a number is needed (default 10.0)"),
         ("count:=-1", "count = -1: allowed is 0 to 1e+09 (default 0)"),
-        ("subscribers:=1.5", "subscribers = 1.5: a int is needed (default 0)"),
+        ("subscribers:=1.5", "subscribers = 1.5: an integer is needed (default 0)"),
     ],
 )
 def test_a_refusal_is_one_line_and_status_1(value: str, line: str, start_player: StartPlayer) -> None:

@@ -22,7 +22,7 @@ StartNode = Callable[..., ModuleProcess]
         (("-p", "scale:=9.0"), "stereo_node: scale = 9.0: allowed is 0, 0.125 to 4 (default 0.0)"),
         (("-p", "sync:=sometimes"), "stereo_node: sync = 'sometimes': allowed is exact, approximate (default 'exact')"),
         (("-p", "max_disparity:=100"), "allowed is 32 to 416 px in steps of 32"),
-        (("-p", "iterations:=many"), "iterations = 'many': a int is needed"),
+        (("-p", "iterations:=many"), "iterations = 'many': an integer is needed"),
         (("--params-file", "/no/such/file.yaml"), "/no/such/file.yaml"),
         (("-p", "qos_overrides./points2.publisher.depth:=-3"), "parameters qos_overrides./points2.publisher.*"),
         (("-r", "__node:=a b"), "a b"),
@@ -88,7 +88,7 @@ def test_stamps_that_never_meet_are_explained_once(rig: Rig, start_node: StartNo
 def test_an_input_that_ros_refuses_is_named_with_its_parameters(rig: Rig, start_node: StartNode) -> None:
     node = start_node("-p", "qos_overrides./left/image_rect.subscription.depth:=-3")
     rig.spin_until(lambda: "stays inactive" in node.tail(), what="the reason")
-    assert "/left/image_rect: ROS refuses the QoS" in node.tail()
+    assert "/left/image_rect: ROS refuses this subscription" in node.tail()
     assert "qos_overrides./left/image_rect.subscription.*" in node.tail()
 
 

@@ -90,3 +90,14 @@ def test_what_is_held_back_on_purpose_is_not_lost() -> None:
     recent = statistics.recent()
     assert (recent.drop_share, recent.latency) == (0.75, 0.2)
     assert statistics.values()["dropped_rate_limited"] == "1"
+
+
+def test_a_set_that_is_wholly_unknown_is_published_and_shown_until_another_comes() -> None:
+    statistics = Statistics(10.0)
+    statistics.count_published({}, 0.2)
+    assert (statistics.recent_unknown(3.0), statistics.values()["published_all_unknown"]) == ("", "0")
+    statistics.count_published({}, 0.2, "no known pixel")
+    assert statistics.recent_unknown(3.0) == statistics.recent_unknown(-1.0) == "no known pixel"  # however slow
+    statistics.count_published({}, 0.2)
+    assert (statistics.recent_unknown(3.0), statistics.recent_unknown(-1.0)) == ("no known pixel", "")
+    assert (statistics.values()["published"], statistics.values()["published_all_unknown"]) == ("3", "1")

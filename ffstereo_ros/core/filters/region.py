@@ -24,6 +24,10 @@ class Region:
         """True where nothing is left out, whatever the image's size."""
         return self == Region()
 
+    def misses(self, width: int, height: int) -> bool:
+        """True where nothing of an image of ``width`` x ``height`` px lies inside."""
+        return self.x >= width or self.y >= height
+
 
 def mask_outside(disparity: Float32Array, region: Region) -> Float32Array:
     """Disparity ``[H, W]`` px, unknown (NaN) outside the region. A new array.

@@ -48,7 +48,9 @@ def test_the_region_is_kept_and_no_more(region: Region, kept: int) -> None:
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
 def test_a_region_is_its_rectangle(x: int, y: int, width: int, height: int) -> None:
-    kept = np.isfinite(mask_outside(np.zeros((8, 9), np.float32), Region(x, y, width, height)))
+    region = Region(x, y, width, height)
+    kept = np.isfinite(mask_outside(np.zeros((8, 9), np.float32), region))
     rows, columns = np.indices(kept.shape)
     right, bottom = x + width if width else 9, y + height if height else 8
     np.testing.assert_array_equal(kept, (columns >= x) & (columns < right) & (rows >= y) & (rows < bottom))
+    assert region.misses(9, 8) is (not kept.any())
