@@ -16,6 +16,9 @@ RUNNING: Changes = "running"
 INACTIVE: Changes = "inactive"
 START: Changes = "start"
 
+# Each type in the words of people.
+_NEEDED: dict[type, str] = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -54,7 +57,7 @@ class Parameter:
         if self.choices:
             return ", ".join(self.choices)
         if self.low is None or self.high is None:
-            return {bool: "true, false", str: "text"}.get(self.type, self.type.__name__)
+            return {bool: "true, false", int: "integer", float: "number", str: "text"}[self.type]
         text = f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
         text = f"0, {text}" if self.zero else text
         return text + (f" in steps of {self.step}" if self.step else "")
@@ -67,7 +70,7 @@ class Parameter:
         """
         checked = float(value) if self.type is float and type(value) is int else value
         if type(checked) is not self.type:
-            raise self._refuse(value, f"a {self.type.__name__} is needed")
+            raise self._refuse(value, f"{_NEEDED[self.type]} is needed")
         if self.choices and checked not in self.choices:
             raise self._refuse(value, f"allowed is {self.allowed()}")
         if isinstance(checked, int | float) and not self._in_range(checked):

@@ -111,6 +111,8 @@ def _targets(args: argparse.Namespace, search: SearchRange) -> Report:
         topics = {"left": args.left_topic, "right": args.right_topic}
         with Bag(target) as bag:
             return {str(target): check_bag(bag, node_decoders(), search, camera=camera, **topics)}
+    if target.is_file():
+        raise InputFileError(f"{target}: is one file; give LEFT and RIGHT, the folder of a scene, or a bag")
     return {scene.name: _scene(scene, search, camera) for scene in find_scenes(target)}
 
 

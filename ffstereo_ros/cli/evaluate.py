@@ -20,6 +20,8 @@ from ffstereo_ros.evaluation.summary import write_summary
 
 _FILES = ("metrics.json", "metrics.csv", "report.html")
 _SUMMARY_FILES = ("accuracy.md", "accuracy.json", "accuracy.svg")
+# Failed scenes that are named at the end; the report names all.
+_NAMED = 5
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command.
 
     Returns:
-        0, or 1 if no scene gave a result, or 130 after Ctrl-C; the files are written in each case.
+        0, or 1 if a scene gave no result, or 130 after Ctrl-C; the files are written in each case.
 
     Raises:
         FFStereoError: no scenes, a setting out of range, results that would be lost, or no contender can run.
@@ -78,13 +80,7 @@ def run(args: argparse.Namespace) -> int:
         refuse_loss(args.summary, _SUMMARY_FILES, force=args.force)  # before the other folder is made
     output = claim(args.output, _FILES, force=args.force)
     summary = args.summary and claim(args.summary, _SUMMARY_FILES, force=args.force)
-    results = Run(
-        source=str(args.scenes),
-        contenders=[ContenderResult(contender.label) for contender in contenders],
-        planned=len(scenes),
-        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=shlex.join(["ffstereo", *sys.argv[1:]]),
-    )
+    results = _empty_run(args.scenes, contenders, planned=len(scenes))
     try:
         evaluate(scenes, contenders, settings, results, _Progress(len(scenes), contenders).show)
     except KeyboardInterrupt:
@@ -96,9 +92,20 @@ def run(args: argparse.Namespace) -> int:
     if summary is not None:
         written = write_summary(results, summary)
         print(f"summary: {', '.join(str(path) for path in written)}")
+    _tell_failed(results)
     if not results.complete:
         return 130
-    return 0 if any(not scene.failed for contender in results.contenders for scene in contender.scenes) else 1
+    return 1 if any(contender.failed() for contender in results.contenders) else 0
+
+
+def _empty_run(source: Path, contenders: list[Contender], *, planned: int) -> Run:
+    return Run(
+        source=str(source),
+        contenders=[ContenderResult(contender.label) for contender in contenders],
+        planned=planned,
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=shlex.join(["ffstereo", *sys.argv[1:]]),
+    )
 
 
 def _settings(args: argparse.Namespace) -> EvaluatorSettings:
@@ -125,6 +132,14 @@ def write_all(results: Run, output: Path) -> None:
     print(f"report: {output / 'report.html'}")
 
 
+def _tell_failed(results: Run) -> None:
+    for contender in results.contenders:
+        failed = [scene.scene for scene in contender.failed()]
+        if failed:
+            named = ", ".join(failed[:_NAMED]) + (", ..." if len(failed) > _NAMED else "")
+            print(f"{contender.label}: no result for {len(failed)} of {len(contender.scenes)} scenes: {named}")
+
+
 class _Progress:
     """A line for each scene and contender."""
 
@@ -140,4 +155,6 @@ class _Progress:
         text = f"failed: {result.failed}" if result.failed else f"{result.match_ms:.0f} ms"
         if figures:
             text += f", bad2 {figures['bad2']:.2f} %, EPE {figures['epe']:.3f} px"
+        elif not result.failed:
+            text += ", no truth"
         print(f"[{number}/{self._scenes}] {result.scene} {label}: {text}", flush=True)

@@ -139,7 +139,7 @@ def _judge(args: argparse.Namespace, output: Path, result: BagRun) -> None:
         judge = BagJudge(
             ready.matcher,
             result,
-            FrameTable(stack.enter_context((output / "frames.csv").open("w", newline="", encoding="utf-8"))),
+            stack.enter_context(FrameTable(output / "frames.csv")),
             filters=filters,
             left_right_every=args.left_right_every,
             picture_every=max(1, min(result.planned, args.limit or result.planned) // args.pictures),
@@ -203,7 +203,9 @@ def _tell(result: BagRun, output: Path) -> None:
         f"{means['left_right']:.1f} %, plane {means['plane_px']:.3f} px, flicker {means['flicker_px']:.3f} px; "
         f"p50 {times['p50_ms']:.0f} ms, p95 {times['p95_ms']:.0f} ms"
     )
-    if result.truth_frames:
+    if result.truth_frames and not result.counts.pixels:
+        print(f"against {result.truth}: no truth, every pixel of it is unknown")
+    elif result.truth_frames:
         figures = result.counts.over_all()
         print(f"against {result.truth}: bad2 {figures['bad2']:.2f} %, EPE {figures['epe']:.3f} px, all truth pixels")
     if result.result_bag:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, settings_of
+from ffstereo_ros.cli.matching import add_filter_arguments, add_matching_arguments, filters_of, options_of, settings_of
 from ffstereo_ros.cli.output_folder import add_output_arguments, claim
 from ffstereo_ros.core.camera import StereoCamera
-from ffstereo_ros.core.filters.chain import FilterChain
+from ffstereo_ros.core.filters.chain import FilterChain, FilterSettings
 from ffstereo_ros.core.geometry import depth_from_disparity, points_from_depth
 from ffstereo_ros.core.matcher import StereoResult
 from ffstereo_ros.factory import create_matcher
 from ffstereo_ros.files.cameras import read_camera
 from ffstereo_ros.files.clouds import write_ply
 from ffstereo_ros.files.images import colour_disparity, read_pair, write_rgb
+from ffstereo_ros.files.whole import write_array
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -28,7 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--camera",
         metavar="FILE",
-        help="calibration: calib.json, K.txt, a folder with left.yaml and right.yaml, or LEFT.yaml,RIGHT.yaml",
+        help="calibration: calib.json, K.txt, a folder with calib.json or left.yaml and right.yaml, or "
+        "LEFT.yaml,RIGHT.yaml",
     )
     parser.add_argument("--raw", action="store_true", help="also write disparity_raw.npy, the answer before any mask")
     add_matching_arguments(parser)
@@ -48,10 +50,13 @@ def run(args: argparse.Namespace) -> int:
     filters = filters_of(args)
     ready = create_matcher(settings_of(args))
     print(ready.reason)
-    result = ready.matcher.match(left, right)
-    result = FilterChain(filters, ready.matcher).apply(result, left, right).result
+    matched = ready.matcher.match(left, right)
+    result = FilterChain(filters, ready.matcher).apply(matched, left, right).result
     _write_disparity(args.output, result, raw=args.raw)
-    _tell_disparity(result)
+    if np.isfinite(result.disparity).any():
+        _tell_disparity(result)
+    else:
+        print(f"disparity: {_why_nothing(matched, filters)} ({1000 * result.infer_seconds:.0f} ms)")
     if camera is not None:
         _write_depth(args.output, result, camera, left)
     ready.matcher.backend.close()
@@ -65,27 +70,32 @@ def _names(with_camera: bool, raw: bool) -> tuple[str, ...]:
 
 
 def _write_disparity(output: Path, result: StereoResult, *, raw: bool) -> None:
-    np.save(output / "disparity.npy", result.disparity)
+    write_array(output / "disparity.npy", result.disparity)
     write_rgb(output / "disparity.png", colour_disparity(result.disparity))
     if raw:
-        np.save(output / "disparity_raw.npy", result.raw_disparity)
+        write_array(output / "disparity_raw.npy", result.raw_disparity)
 
 
 def _write_depth(output: Path, result: StereoResult, camera: StereoCamera, left: np.ndarray) -> None:
     depth = depth_from_disparity(result.disparity, camera)
-    np.save(output / "depth.npy", depth)
+    write_array(output / "depth.npy", depth)
     count = write_ply(output / "cloud.ply", points_from_depth(depth, camera), left)
     if count:
         low, middle, high = np.nanpercentile(depth, (5, 50, 95))
         print(f"depth: median {middle:.3f} m, 5 % to 95 % {low:.3f} to {high:.3f} m; cloud of {count} points")
 
 
+def _why_nothing(matched: StereoResult, filters: FilterSettings) -> str:
+    """Why no pixel is left of what was matched, and what to do."""
+    if not np.isfinite(matched.disparity).any():
+        return "no pixel answered; is the pair rectified, and left given before right?"
+    options = " ".join(options_of(filters))
+    return f"no pixel is left: every one that answered was taken out by the filters {options}; ask for less"
+
+
 def _tell_disparity(result: StereoResult) -> None:
     known = np.isfinite(result.disparity)
     seconds = f"{1000 * result.infer_seconds:.0f} ms"
-    if not known.any():
-        print(f"disparity: no pixel answered ({seconds}); is the pair rectified, and left given before right?")
-        return
     low, high = np.nanpercentile(result.disparity, (1, 99))
     print(f"disparity: {known.mean():.1%} of pixels answered, 1 % to 99 % {low:.1f} to {high:.1f} px, in {seconds}")
     if result.negative_fraction > 0.02:

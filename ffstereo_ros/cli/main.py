@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import sys
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ffstereo {args.command}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"ffstereo {args.command}: {_in_one_line(error)}", file=sys.stderr)
+        print(f"ffstereo {args.command}: {_in_one_line(error, getattr(args, 'output', None))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"ffstereo {args.command}: interrupted", file=sys.stderr)
@@ -77,10 +78,16 @@ def _run(args: argparse.Namespace) -> int:
         raise explain(error) or error from None
 
 
-def _in_one_line(error: OSError) -> str:
-    """The paths, and what the system says of them."""
+def _in_one_line(error: OSError, output: object) -> str:
+    """The paths, and what the system says of them.
+
+    Args:
+        output: where the command's results go, or None; writing to a full disk fails without a path.
+    """
     paths = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
     reason = " ".join((error.strerror or str(error)).split()) or type(error).__name__
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and not paths and output is not None:
+        return f"{reason}; results go to {output}: free space there or choose another folder"
     return f"{paths}: {reason}" if paths else reason
 
 

@@ -52,10 +52,20 @@ def filters_of(args: argparse.Namespace) -> FilterSettings:
     return FilterSettings(**{name: getattr(args, name) for name in names})
 
 
+def options_of(filters: FilterSettings) -> list[str]:
+    """What the user gave to switch filters on, as on the command line: ``--roi-x 40``, ``--left-band-filter``."""
+    given = {name: value for name, value in vars(filters).items() if value != BY_NAME[name].default}
+    return [_option(name) + ("" if value is True else f" {value}") for name, value in given.items()]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def _add_options(group: argparse._ArgumentGroup, names: Iterable[str]) -> None:
     for name in names:
         parameter = BY_NAME[name]
-        option = "--" + name.replace("_", "-")
+        option = _option(name)
         text = f"{parameter.description} Allowed: {parameter.allowed()}; default: {parameter.default!r}."
         text = text.replace("%", "%%")
         if parameter.type is bool:

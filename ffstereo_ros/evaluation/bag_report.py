@@ -50,7 +50,9 @@ def write_bag_report(run: BagRun, path: Path) -> None:
 
 def _verdicts(run: BagRun) -> list[str]:
     lines = [f"{run.frames} of {run.planned} left images were matched; none was dropped for time."]
-    if run.truth_frames:
+    if run.truth_frames and not run.counts.pixels:
+        lines.append(f"{run.truth} ({run.truth_frames} frames) holds no truth: every pixel of it is unknown.")
+    elif run.truth_frames:
         figures = run.counts.over_all()
         lines.append(
             f"Against {run.truth} ({run.truth_frames} frames): {figures['bad2']:.2f} % of truth pixels are off by more "

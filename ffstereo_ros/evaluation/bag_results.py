@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from ffstereo_ros.evaluation.bag_frames import StreamCounts
 from ffstereo_ros.evaluation.metrics import DepthByRange, DisparityCounts
@@ -14,6 +16,7 @@ from ffstereo_ros.evaluation.results import DEFINITIONS
 from ffstereo_ros.evaluation.series import Series
 from ffstereo_ros.evaluation.sparsification import Sparsification
 from ffstereo_ros.evaluation.timing import LatencyHistogram
+from ffstereo_ros.files.whole import naming
 from ffstereo_ros.machine import machine
 
 SERIES = ("coverage", "left_right", "plane_px", "flicker_px", "jumps", "bad2", "epe", "match_ms")
@@ -111,13 +114,30 @@ class BagRun:
 
 
 class FrameTable:
-    """``frames.csv``: a row a frame, written as it comes."""
+    """``frames.csv``: a row a frame, written as it comes; use it in a ``with`` block.
 
-    def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file)
+    Raises:
+        InputFileError: the file cannot be written, here and in every method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with naming(path):
+            self._file = path.open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file)
         self._writer.writerow(["stamp_ns", *SERIES])
+
+    def __enter__(self) -> FrameTable:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with naming(self._path):
+            self._file.close()
 
     def add(self, stamp: int, row: dict[str, float]) -> None:
         """Writes one row; unknown is empty."""
         values = (row.get(name, math.nan) for name in SERIES)
-        self._writer.writerow([stamp, *(f"{value:.5g}" if math.isfinite(value) else "" for value in values)])
+        with naming(self._path):
+            self._writer.writerow([stamp, *(f"{value:.5g}" if math.isfinite(value) else "" for value in values)])

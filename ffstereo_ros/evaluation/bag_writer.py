@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from ffstereo_ros.core.geometry import depth_from_disparity
 from ffstereo_ros.core.matcher import StereoResult
 from ffstereo_ros.errors import InputFileError
 from ffstereo_ros.evaluation.bag_frames import StereoFrame, info_with_ros2_names
+from ffstereo_ros.files.whole import naming
 
 Float32Array = NDArray[np.float32]
 
@@ -62,9 +64,20 @@ class ResultBag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes properly however the run ended: what was written can be read."""
-        if self._writer is not None:
-            self._writer.close()
+        """Closes properly however the run ended: what was written can be read.
+
+        Raises:
+            InputFileError: the disk is full: what was written cannot be read.
+        """
+        if self._writer is None:
+            return
+        try:
+            with naming(self.path):
+                self._writer.close()
+        except InputFileError:
+            with suppress(OSError):
+                self._writer.abort()
+            raise
 
     def _open(self) -> None:
         """Makes the bag with its first message: a run without a result leaves none."""
@@ -96,11 +109,9 @@ class ResultBag:
             messages["confidence"] = (_IMAGE, self._float_image(header, result.confidence))
         if messages and self._writer is None:
             self._open()
-        try:
+        with naming(self.path):
             for name, (kind, message) in messages.items():
                 self._writer.write(self._connection(name, kind), frame.logged, self._store.serialize_cdr(message, kind))
-        except OSError as error:
-            raise InputFileError(f"{self.path}: cannot be written to any longer ({error.strerror})") from error
         self.frames += bool(messages)
 
     def _connection(self, name: str, kind: str) -> Any:

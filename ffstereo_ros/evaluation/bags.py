@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from ffstereo_ros.errors import FFStereoError, InputFileError, MissingDependencyError
+from ffstereo_ros.evaluation.bag_damage import first_line, refusal
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
@@ -54,13 +55,13 @@ class Bag:
         try:
             self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
         except Exception as error:
-            raise InputFileError(f"{path}: cannot be read as a bag ({_first_line(error)})") from error
+            raise refusal(path, error) from error
 
     def __enter__(self) -> Bag:
         try:
             self._reader.open()
         except Exception as error:
-            raise InputFileError(f"{self.path}: cannot be read as a bag ({_first_line(error)})") from error
+            raise refusal(self.path, error) from error
         return self
 
     def __exit__(
@@ -106,7 +107,7 @@ class Bag:
         except FFStereoError:
             raise
         except Exception as error:
-            raise InputFileError(f"{self.path}: damaged: {_first_line(error)}") from error
+            raise InputFileError(f"{self.path}: damaged: {first_line(error)}") from error
 
 
 def find_topics(types: dict[str, str], *, left: str = "", right: str = "") -> StereoTopics:
@@ -154,7 +155,3 @@ def _info_beside(image: str, types: dict[str, str]) -> str:
         if types.get(candidate) == INFO_TYPE:
             return candidate
     return ""
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.core.camera import StereoCamera
 from ffstereo_ros.errors import FFStereoError
+from ffstereo_ros.evaluation.bag_damage import recorded_files
 from ffstereo_ros.evaluation.bag_frames import Decoders, FrameStream, StereoFrame, stamp_of
 from ffstereo_ros.evaluation.bags import Bag, StereoTopics, find_topics
 from ffstereo_ros.evaluation.doctor_pair import SearchRange, check_pair
@@ -25,6 +26,12 @@ _STAMPS, _FRAMES = 1800, 5
 # Left and right images further apart than this are no pair: in s, and in periods, so that where an image is lost its
 # partner does not meet the next one; cameras that run freely are up to half a period apart.
 _APART, _APART_PERIODS = 0.1, 0.49
+
+# Beyond this many periods a partner is lost. Without a loss, cameras that run freely are up to half a period apart, and
+# jitter takes some of them a little further.
+_LOST_PERIODS = 0.6
+# Share of pairs whose stamps may differ before the cameras, and not a hiccup, are to blame.
+_FEW = 0.2
 
 
 @dataclass
@@ -115,26 +122,54 @@ def judge_stamps(stamps: Stamps) -> list[Finding]:
         silent = "left" if not stamps.left else "right"
         return [Finding("bad", "sync", f"no {silent} image came", "check that camera and its topic name")]
     left, right = np.array(stamps.left), np.array(stamps.right)
-    return [_sync(left, right), *_rate(left)]
+    return [*_sync(left, right), *_rate(left)]
 
 
-def _sync(left: NDArray[np.int64], right: NDArray[np.int64]) -> Finding:
-    ordered = np.sort(right)
-    after = np.clip(np.searchsorted(ordered, left), 0, ordered.size - 1)
-    before = np.clip(after - 1, 0, None)
-    gap = np.minimum(np.abs(ordered[after] - left), np.abs(ordered[before] - left)) / 1e6
-    exact = 100.0 * float((gap == 0).mean())
-    typical, worst = float(np.median(gap)), float(np.percentile(gap, 95))
+def _sync(left: NDArray[np.int64], right: NDArray[np.int64]) -> list[Finding]:
+    gaps = _gaps(left, right)
+    exact = 100.0 * float((gaps == 0).mean())
     text = f"{exact:.1f} % of left images have a right one of the same stamp"
     if exact >= 99:
-        return Finding("ok", "sync", text)
-    text += f"; the others are {typical:.2f} ms off (median over all), {worst:.2f} ms at 95 %"
-    if exact >= 80:
-        return Finding("warn", "sync", text, "frames are lost on the way: see transport and qos")
+        return [Finding("ok", "sync", text)]
+    gaps = np.concatenate((gaps, _gaps(right, left)))
+    lost = gaps > _LOST_PERIODS * _period(left, right)
+    apart = gaps[(gaps > 0) & ~lost]
+    findings = []
+    if lost.any():
+        told = f"{text}; {int(lost.sum())} of {gaps.size} images have lost their partner"
+        findings.append(Finding("warn", "sync", told, "images are lost on the way: see transport and qos"))
+    if apart.size:
+        findings.append(_apart(text, apart, share=apart.size / max(int((~lost).sum()), 1)))
+    return findings
+
+
+def _apart(text: str, gaps: NDArray[np.float64], *, share: float) -> Finding:
+    """Pairs of two stamps: what is between them, ms, and in which share of the pairs."""
+    typical, worst = float(np.median(gaps)), float(np.percentile(gaps, 95))
+    text += f"; {gaps.size} images are {typical:.2f} ms off their partner (median), {worst:.2f} ms at 95 %"
     if worst <= 2.0:
         remedy = f"use sync:=approximate with sync_tolerance:={max(worst / 500, 0.001):.3f}"
         return Finding("warn", "sync", text, remedy)
+    if share < _FEW:
+        return Finding("warn", "sync", text, "these are no pairs with sync:=exact: check the trigger and its stamps")
     return Finding("bad", "sync", text, "the cameras are not triggered together: moving things get a wrong depth")
+
+
+def _gaps(stamps: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """From each stamp to the nearest on the other side, ms."""
+    ordered = np.sort(others)
+    after = np.clip(np.searchsorted(ordered, stamps), 0, ordered.size - 1)
+    before = np.clip(after - 1, 0, None)
+    return np.asarray(np.minimum(np.abs(ordered[after] - stamps), np.abs(ordered[before] - stamps)) / 1e6)
+
+
+def _period(left: NDArray[np.int64], right: NDArray[np.int64]) -> float:
+    """Between two images of one camera, ms; infinite where no two came.
+
+    A tenth of the steps are shorter: where half of the images are lost, so are half of the steps longer than a period.
+    """
+    steps = np.concatenate([np.diff(np.unique(side)) for side in (left, right)])
+    return float(np.percentile(steps, 10)) / 1e6 if steps.size else float("inf")
 
 
 def _rate(left: NDArray[np.int64]) -> list[Finding]:
@@ -189,6 +224,9 @@ def _check_frames(chosen: _Chosen, topics: StereoTopics, search: SearchRange, gi
     return findings + check_pair(pairs, camera, search)
 
 
-def is_bag(path: Any) -> bool:
-    """A bag folder (with ``metadata.yaml``) or a file of one."""
-    return path.suffix in (".mcap", ".db3", ".bag") or (path / "metadata.yaml").is_file()
+def is_bag(path: Path) -> bool:
+    """A bag's file or folder, also what a killed recorder leaves: files alone, without ``metadata.yaml``."""
+    if path.suffix in (".mcap", ".db3", ".bag") or (path / "metadata.yaml").is_file():
+        return True
+    # Beside scenes a recording is a file among others.
+    return bool(recorded_files(path)) and not any(inner.is_dir() or inner.suffix == ".png" for inner in path.iterdir())

@@ -22,6 +22,15 @@ _ENOUGH = 30
 _ROWS_FINE, _ROWS_WRONG = 0.5, 1.0
 # Grey values of the same points may differ by this factor; networks and SGBM bear that much.
 _GAIN = 1.25
+# Disparities may be this far below 0 px, px: a far point and noise.
+_NOISE = 0.5
+# Baselines of stereo cameras, m: of an endoscope, and of a ship.
+_BASELINE = (0.001, 3.0)
+# Wider angles of view are no rectified camera's, degrees.
+_WIDEST = 150.0
+# Median depths of robots and handheld cameras, m. Microscopes look nearer and aircraft further, with a baseline that is
+# usual still; that of a wrong unit (mm, cm, inch) is not.
+_DEPTHS = (0.05, 200.0)
 # Share of white pixels in % beyond which more than the sky is lost.
 _CLIPPED = 30.0
 
@@ -68,7 +77,7 @@ def check_pair(
         *_order(sound, camera),
         *_exposure(frames, sound),
         *check_camera(camera, left.shape[1], left.shape[0]),
-        *_range(sound, camera, search),
+        *_range(sound, camera, search, left.shape[1]),
     ]
 
 
@@ -133,17 +142,27 @@ def _dense_rows(offsets: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _order(matches: PairMatches, camera: StereoCamera | None) -> list[Finding]:
-    """In the right order, points lie further left in the right image: d + cx_right - cx_left > 0."""
+    """Points lie further left in the right image: d + cx_right - cx_left > 0; and what is searched is d >= 0.
+
+    An offset of the principal points may hide a wrong order from the first, never from the second.
+    """
     if len(matches) < _ENOUGH:
         return []
     offset = 0.0 if camera is None else camera.cx_offset
-    # Half a pixel below zero is a far point and noise.
-    share = 100.0 * float((matches.disparity + offset > -0.5).mean())
+    low, middle, high = np.percentile(matches.disparity, (2, 50, 98))
+    share = 100.0 * float((matches.disparity + offset > -_NOISE).mean())
+    if middle < -_NOISE:
+        text = f"disparities {low:.1f} to {high:.1f} px (2 % to 98 % of matches): nothing below 0 px is searched"
+        remedy = "left and right are swapped: exchange the two topics or files"
+        if share >= 95 and offset > _NOISE:
+            remedy += f"; or, if they are not, rectify anew with cx_right = cx_left (now {offset:+.1f} px)"
+        return [Finding("bad", "order", text, remedy)]
     text = f"{share:.1f} % of matches lie further left in the right image"
     if share >= 95:
         return [Finding("ok", "order", text)]
     if share <= 20:
-        return [Finding("bad", "order", text, "left and right are swapped: exchange the two topics or files")]
+        text += f" than cx_right - cx_left = {offset:+.1f} px lets them"
+        return [Finding("bad", "order", text, "the principal points are wrong: check both P matrices")]
     return [Finding("warn", "order", text, "many wrong matches, or the principal points differ: check both P matrices")]
 
 
@@ -170,7 +189,7 @@ def check_camera(camera: StereoCamera | None, width: int, height: int) -> list[F
     """Do focal length, principal point and baseline fit an image of ``width`` x ``height`` px?"""
     if camera is None:
         return [Finding("note", "calibration", "not known: disparity only, no depth", "give --camera")]
-    view = math.degrees(2 * math.atan(width / (2 * camera.f)))
+    view = _view(camera, width)
     text = f"f {camera.f:.1f} px ({view:.0f} degrees wide), baseline {camera.baseline:.4f} m"
     findings = []
     across, down = camera.cx_left / width, camera.cy / height
@@ -180,32 +199,55 @@ def check_camera(camera: StereoCamera | None, width: int, height: int) -> list[F
         looks = f", as of an image {factor:g} times this size" if factor != 1 and abs(across - down) < 0.25 else ""
         remedy = "send the CameraInfo of the size that is sent: f, cx, cy scale with the image, the baseline does not"
         findings.append(Finding("bad", "calibration", where + looks, remedy))
-    if not 15 <= view <= 150:
+    if not 15 <= view <= _WIDEST:
         remedy = "check that f belongs to this image size; depth is wrong by the same factor"
         findings.append(Finding("warn", "calibration", f"{text}: an unusual angle of view", remedy))
-    if not 0.005 <= camera.baseline <= 3:
+    if not _BASELINE[0] <= camera.baseline <= _BASELINE[1]:
         remedy = "P_right[3] = -f * baseline with the baseline in m; 1000 times too much means mm"
         findings.append(Finding("warn", "calibration", f"{text}: an unusual baseline", remedy))
     return findings or [Finding("ok", "calibration", text)]
 
 
-def _range(matches: PairMatches, camera: StereoCamera | None, search: SearchRange) -> list[Finding]:
+def _view(camera: StereoCamera, width: int) -> float:
+    """Horizontal angle of view, degrees."""
+    return math.degrees(2 * math.atan(width / (2 * camera.f)))
+
+
+def _range(matches: PairMatches, camera: StereoCamera | None, search: SearchRange, width: int) -> list[Finding]:
     """Do the disparities at hand fit the search range, and the depths the world?"""
     if len(matches) < _ENOUGH:
         return []
     low, middle, high = np.percentile(matches.disparity, (2, 50, 98))
+    if middle < -_NOISE:
+        return []  # `_order` has told
     text = f"disparities {low:.1f} to {high:.1f} px (2 % to 98 % of matches)"
     findings = []
     if high > search.reach:
         findings.append(Finding("warn", "range", f"{text}, {search}", _longer_search(high, search)))
-    if camera is not None and middle + camera.cx_offset > 0:
-        far, near = (camera.focal_baseline / max(d + camera.cx_offset, 1e-3) for d in (max(low, 0.1), high))
-        typical = camera.focal_baseline / (middle + camera.cx_offset)
-        text += f", depths {near:.2f} to {far:.1f} m, median {typical:.2f} m"
-        if not 0.05 <= typical <= 200:
-            remedy = "unlikely for a stereo camera: check f and the unit of the baseline (m)"
-            findings.append(Finding("warn", "range", text, remedy))
+    offset = 0.0 if camera is None else camera.cx_offset
+    if camera is not None and offset > _NOISE and low < -_NOISE <= middle:
+        remedy = f"points beyond {camera.focal_baseline / offset:.2f} m are lost: rectify anew with cx_right = cx_left"
+        findings.append(Finding("warn", "range", f"{text}, nothing below 0 px is searched", remedy))
+    if camera is not None and middle + offset > 0:
+        far, near = (camera.focal_baseline / max(d + offset, 1e-3) for d in (max(low, 0.1), high))
+        typical = camera.focal_baseline / (middle + offset)
+        text += f", depths {near:.4g} to {far:.4g} m, median {typical:.4g} m"
+        findings += _world(text, typical, camera, width)
     return findings or [Finding("ok", "range", text)]
+
+
+def _world(text: str, typical: float, camera: StereoCamera, width: int) -> list[Finding]:
+    """Is the median depth, m, one of this world? A unit that is wrong is so in the calibration too."""
+    nearest, farthest = _DEPTHS
+    if nearest <= typical <= farthest:
+        return []
+    told = f"{text}, outside {nearest:g} to {farthest:g} m"
+    if _BASELINE[0] <= camera.baseline <= _BASELINE[1] and _view(camera, width) <= _WIDEST:
+        remedy = "fine for a microscope or from the air; else check f and the unit of the baseline (m)"
+        return [Finding("warn", "range", told, remedy)]
+    told += f" with a baseline of {camera.baseline:.4g} m and f of {camera.f:.4g} px"
+    remedy = "a unit is wrong: give the baseline in m (193 mm are 0.193) and f in px"
+    return [Finding("bad", "range", told, remedy)]
 
 
 def _longer_search(wanted: float, search: SearchRange) -> str:

@@ -235,9 +235,14 @@ def _fill(result: SceneResult, data: SceneData, answer: StereoResult) -> None:
     result.consistency |= {"coverage": coverage(disparity), "plane_px": plane_residual(disparity)}
     if data.truth is None:
         return
-    result.counts = count_disparity(disparity, data.truth)
+    counts = count_disparity(disparity, data.truth)
+    if not counts.pixels:
+        result.note = "; ".join(filter(None, (result.note, "no truth: every pixel of it is unknown")))
+        return
+    result.counts = counts
     if data.visible is not None:
-        result.visible = count_disparity(disparity, data.truth, data.visible)
+        visible = count_disparity(disparity, data.truth, data.visible)
+        result.visible = visible if visible.pixels else None
     if data.camera is not None:
         result.depth = judge_depth(disparity, data.truth, data.camera)
     if answer.confidence is not None:

@@ -34,6 +34,11 @@ def find_scenes(root: Path) -> list[Scene]:
     Raises:
         InputFileError: no such folder, one that cannot be looked into, or no scene in it.
     """
+    if root.is_file():
+        raise InputFileError(
+            f"{root}: is a file; give the folder of a scene (as {root.parent}, if it is one), a folder of scenes, or "
+            "the root of a data set"
+        )
     if not root.is_dir():
         raise InputFileError(f"{root}: no such folder; give a scene, a folder of scenes, or the root of a data set")
     try:
@@ -200,9 +205,9 @@ def _folders(root: Path) -> list[Scene]:
 
 
 def _search(folder: Path, depth: int) -> Iterator[tuple[Path, Scene]]:
-    """Scenes with their folders; a folder that cannot be looked into is one that says so when it is loaded."""
+    """Scenes with their folders; what cannot be looked into, or has one image, is one that says so when loaded."""
     try:
-        found = plain(folder) or middlebury(folder)
+        found = plain(folder) or middlebury(folder) or _halves(folder)
         inner = sorted(path for path in folder.iterdir() if path.is_dir()) if depth else []
     except OSError as error:
         group = folder.name.partition("_")[0]
@@ -210,6 +215,16 @@ def _search(folder: Path, depth: int) -> Iterator[tuple[Path, Scene]]:
     yield from ((folder, scene) for scene in found)
     for path in inner:
         yield from _search(path, depth - 1)
+
+
+def _halves(folder: Path) -> list[Scene]:
+    """A folder with one image of a pair is a scene that says so when it is loaded."""
+    for left, right in ((folder / "left.png", folder / "right.png"), (folder / "im0.png", folder / "im1.png")):
+        if left.is_file() != right.is_file():
+            missing = right if left.is_file() else left
+            trouble = f"{missing}: no such file; a scene is {left.name} and {right.name}"
+            return [Scene(folder.name, folder.name.partition("_")[0], left, right, trouble=trouble)]
+    return []
 
 
 def _locked(folder: Path, error: OSError) -> str:

@@ -58,7 +58,7 @@ def _verdicts(run: Run) -> list[str]:
     """The figures a reader looks for first."""
     lines = []
     for contender in run.contenders:
-        mean, failed = contender.mean(), [scene for scene in contender.scenes if scene.failed]
+        mean, failed = contender.mean(), contender.failed()
         if "all" in mean:
             figures = mean["all"]
             lines.append(

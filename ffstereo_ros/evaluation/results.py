@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from ffstereo_ros.evaluation.metrics import DISPARITY_FIGURES, DepthByRange, DisparityCounts, Figures, mean_figures
 from ffstereo_ros.evaluation.sparsification import Sparsification
 from ffstereo_ros.evaluation.timing import LatencyHistogram
+from ffstereo_ros.files.whole import whole_file
 from ffstereo_ros.machine import machine
 
 FORMAT = 1
@@ -50,7 +52,7 @@ class SceneResult:
         scene, group: as in ``Scene``.
         width, height: px.
         max_disparity: searched, px.
-        counts: over all truth pixels, or None without truth.
+        counts: over all truth pixels, or None without a pixel of truth.
         visible: over truth pixels seen by both, or None where that is not known.
         depth: errors by range, or None without calibration or truth.
         confidence: sparsification, or None.
@@ -136,9 +138,13 @@ class ContenderResult:
         """Scenes (of one group) that did not fail."""
         return [scene for scene in self.scenes if not scene.failed and group in (None, scene.group)]
 
+    def failed(self) -> list[SceneResult]:
+        """Scenes without a result."""
+        return [scene for scene in self.scenes if scene.failed]
+
     def judged(self, group: str | None = None) -> list[SceneResult]:
         """Scenes (of one group) that have figures against a truth; means of those figures are over them."""
-        return [scene for scene in self.matched(group) if scene.counts is not None and scene.counts.pixels]
+        return [scene for scene in self.matched(group) if scene.counts is not None]
 
     def mean(self, group: str | None = None) -> dict[str, Figures]:
         """Means over the scenes (of one group), for each of all, answered, visible, depth, consistency."""
@@ -223,9 +229,8 @@ def write_json(content: dict[str, Any], path: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Writes UTF-8 in one step; bytes of a file name that are no UTF-8 (Latin-1, say) stand in it as ``\\udce9``."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    partial.replace(path)
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_csv(run: Run, path: Path) -> None:
@@ -234,12 +239,13 @@ def write_csv(run: Run, path: Path) -> None:
     names = ["backend", "scene", "group", "width", "height", "max_disparity_px", "truth_pixels"]
     names += [f"{figure}_{kind}" for kind in kinds for figure in DISPARITY_FIGURES]
     names += ["mae_m", "abs_rel", "ause", "coverage", "left_right", "plane_px", "match_ms", "infer_ms", "failed"]
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
-        writer.writeheader()
-        for contender in run.contenders:
-            for scene in contender.scenes:
-                writer.writerow(_csv_row(contender.label, scene))
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, names, restval="", extrasaction="ignore")
+    writer.writeheader()
+    for contender in run.contenders:
+        for scene in contender.scenes:
+            writer.writerow(_csv_row(contender.label, scene))
+    replace_text(path, table.getvalue())
 
 
 def _csv_row(label: str, scene: SceneResult) -> dict[str, Any]:

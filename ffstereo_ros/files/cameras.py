@@ -20,6 +20,7 @@ def read_camera(path: Path | str, width: int, height: int) -> StereoCamera:
     Accepted:
         * a folder with ``left.yaml`` and ``right.yaml``, or ``LEFT.yaml,RIGHT.yaml``: CameraInfo as written by
           camera_calibration (``projection_matrix``) or by ``ros2 topic echo`` (``p``);
+        * a folder with neither of them but ``calib.json``;
         * ``*.json`` with fx, fy, cx, cy (px), baseline_m (m), doffs (px, cx_right - cx_left);
         * ``*.txt`` with nine intrinsics on the first line and the baseline in m on the second.
 
@@ -33,11 +34,12 @@ def read_camera(path: Path | str, width: int, height: int) -> StereoCamera:
         return _from_yaml_pair(Path(left), Path(right), width, height)
     path = Path(path)
     if path.is_dir():
-        return _from_yaml_pair(path / "left.yaml", path / "right.yaml", width, height)
+        return _from_folder(path, width, height)
     readers: dict[str, Callable[[Path, int, int], StereoCamera]] = {".json": _from_json, ".txt": _from_k_txt}
     if path.suffix not in readers:
         raise InputFileError(
-            f"camera {path}: give calib.json, K.txt, a folder with left.yaml and right.yaml, or LEFT.yaml,RIGHT.yaml"
+            f"camera {path}: give calib.json, K.txt, a folder with calib.json or left.yaml and right.yaml, or "
+            "LEFT.yaml,RIGHT.yaml"
         )
     return readers[path.suffix](path, width, height)
 
@@ -45,8 +47,19 @@ def read_camera(path: Path | str, width: int, height: int) -> StereoCamera:
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputFileError(f"camera {path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise InputFileError(f"camera {path}: cannot be read: {error}") from error
+
+
+def _from_folder(folder: Path, width: int, height: int) -> StereoCamera:
+    left, right, calibration = (folder / name for name in ("left.yaml", "right.yaml", "calib.json"))
+    if left.is_file() or right.is_file():
+        return _from_yaml_pair(left, right, width, height)
+    if calibration.is_file():
+        return _from_json(calibration, width, height)
+    raise InputFileError(f"camera {folder}: neither calib.json nor left.yaml and right.yaml in it; name the file")
 
 
 def _from_yaml_pair(left: Path, right: Path, width: int, height: int) -> StereoCamera:

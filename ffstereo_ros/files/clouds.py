@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ffstereo_ros.files.whole import whole_file
+
 
 def write_ply(path: Path, points: NDArray[np.float32], colours: NDArray[np.uint8]) -> int:
     """Writes the known points as binary little-endian PLY.
@@ -17,6 +19,9 @@ def write_ply(path: Path, points: NDArray[np.float32], colours: NDArray[np.uint8
 
     Returns:
         How many points were written.
+
+    Raises:
+        InputFileError: the file cannot be written.
     """
     known = np.isfinite(points).all(axis=-1)
     vertices = np.empty(int(known.sum()), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
@@ -24,7 +29,7 @@ def write_ply(path: Path, points: NDArray[np.float32], colours: NDArray[np.uint8
     vertices["rgb"] = colours[known]
     names = [f"property float {axis}" for axis in "xyz"] + [f"property uchar {c}" for c in ("red", "green", "blue")]
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}", *names, "end_header", ""]
-    with path.open("wb") as file:
+    with whole_file(path) as file:
         file.write("\n".join(header).encode("ascii"))
         file.write(vertices.tobytes())
     return len(vertices)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffstereo_ros.errors import ImageError, InputFileError
+from ffstereo_ros.files.whole import whole_file
 
 JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 PNG, _PNG_HEADER, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\rIHDR", b"IEND"
@@ -71,11 +72,10 @@ def write_stored(path: Path, image: NDArray[Any]) -> None:
     """
     try:
         encoded = cv2.imencode(path.suffix, np.ascontiguousarray(image))[1]
-        path.write_bytes(encoded.tobytes())
     except cv2.error as error:
         raise InputFileError(f"image {path}: cannot be encoded ({' '.join(error.err.split())})") from error
-    except OSError as error:
-        raise InputFileError(f"image {path}: cannot be written ({error.strerror}); choose another folder") from error
+    with whole_file(path) as file:
+        file.write(encoded.tobytes())
 
 
 def why_unsound(data: NDArray[np.uint8]) -> str:

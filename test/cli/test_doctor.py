@@ -28,6 +28,20 @@ def test_two_files_with_their_calibration(shared, capsys):
     assert "left and right are swapped" in capsys.readouterr().out
 
 
+def test_a_swapped_pair_whose_principal_points_differ(shared, capsys):
+    scene = shared / "scenes" / "mb2014_Motorcycle_Q"
+    files = [str(scene / "right.png"), str(scene / "left.png")]
+    assert main(["doctor", *files, "--camera", str(scene / "calib.json"), "--no-system"]) == 1
+    assert "left and right are swapped" in capsys.readouterr().out
+
+
+def test_one_image_is_not_a_missing_folder(shared, capsys):
+    image = shared / "scenes" / "eth3d_terrace" / "left.png"
+    assert main(["doctor", str(image), "--no-system"]) == 1
+    told = f"{image}: is one file; give LEFT and RIGHT, the folder of a scene, or a bag"
+    assert capsys.readouterr().err == f"ffstereo doctor: {told}\n"
+
+
 def test_a_bag(shared, capsys):
     assert main(["doctor", str(shared / "bags" / "euroc_v101_rect_mcap"), "--no-system"]) == 0
     text = capsys.readouterr().out

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 from scene_factory import evaluate, make_scene
@@ -86,11 +87,12 @@ def test_two_backends_stand_side_by_side(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "report.html").read_text().count("data:image/webp") == 6
 
 
-def test_a_scene_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):
+def test_a_scene_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path, capsys):
     make_scene(tmp_path / "in" / "wall_near", shift=12)
     broken = make_scene(tmp_path / "in" / "broken", shift=8)
     (broken / "disp.png").write_bytes(b"nothing")
-    assert evaluate(tmp_path / "in", tmp_path / "out") == 0
+    assert evaluate(tmp_path / "in", tmp_path / "out") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "sgbm: no result for 1 of 2 scenes: broken"
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert "disp.png" in metrics["scenes"]["broken"]["failed"]
     assert "all" in metrics["scenes"]["wall_near"]
@@ -104,6 +106,31 @@ def test_without_truth_it_judges_consistency(tmp_path):
     assert "all" not in scene
     assert scene["consistency"]["left_right"] > 90
     assert scene["consistency"]["plane_px"] < 0.05
+
+
+def test_a_truth_without_a_known_pixel_is_no_truth(tmp_path, capsys):
+    scene = make_scene(tmp_path / "in" / "wall")
+    cv2.imwrite(str(scene / "disp.png"), np.zeros((64, 160), np.uint16))
+    assert evaluate(tmp_path / "in", tmp_path / "out", "--summary", str(tmp_path / "docs")) == 0
+    told = capsys.readouterr().out
+    assert "no truth" in told
+    assert "nan" not in told
+    wall = json.loads((tmp_path / "out" / "metrics.json").read_text())["scenes"]["wall"]
+    assert "all" not in wall
+    assert wall["note"] == "no truth: every pixel of it is unknown"
+    assert not re.search(r"\bnan\b", (tmp_path / "out" / "report.html").read_text())
+    assert not re.search(r"\bnan\b", (tmp_path / "docs" / "accuracy.md").read_text())
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "metrics.csv", "report.html"])
+def test_a_full_disk_is_named(tmp_path, capsys, name):
+    make_scene(tmp_path / "in" / "wall")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{name}.partial").symlink_to("/dev/full")
+    assert evaluate(tmp_path / "in", tmp_path / "out") == 1
+    told = f"{tmp_path}/out/{name}: cannot be written (No space left on device); free space there"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out" / name).exists()
 
 
 def test_own_max_disparity_follows_the_truth(tmp_path):

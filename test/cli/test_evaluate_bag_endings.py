@@ -50,6 +50,43 @@ def test_a_damaged_bag_is_not_called_interrupted(tmp_path, capsys):
     assert "ended early" in capsys.readouterr().out
 
 
+def test_a_full_disk_is_named(tmp_path, capsys):
+    bag = bag_with_results(tmp_path / "drive")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metrics.json.partial").symlink_to("/dev/full")
+    assert evaluate(bag, tmp_path / "out") == 1
+    reason = "cannot be written (No space left on device); free space there or choose another folder"
+    assert f"{tmp_path}/out/metrics.json: {reason}" in capsys.readouterr().err
+    (tmp_path / "out" / "frames.csv").unlink()
+    (tmp_path / "out" / "frames.csv").symlink_to("/dev/full")
+    assert evaluate(bag, tmp_path / "out", "--force") == 1
+    assert read(tmp_path / "out")["ended"] == f"ended early ({tmp_path}/out/frames.csv: {reason})"
+
+
+def test_a_result_bag_on_a_full_disk_is_named(tmp_path, monkeypatch):
+    from rosbags.rosbag2 import Writer
+
+    def fail(writer):
+        raise OSError(28, "No space left on device")
+
+    bag = bag_with_results(tmp_path / "drive")
+    monkeypatch.setattr(Writer, "close", fail)
+    assert evaluate(bag, tmp_path / "out", "--result-bag", str(tmp_path / "results")) == 1
+    assert f"{tmp_path}/results: cannot be written (No space" in read(tmp_path / "out")["ended"]
+
+
+def test_a_truth_without_a_known_pixel_is_no_truth(tmp_path, capsys):
+    with BagFactory(tmp_path / "drive") as bag:
+        for number in range(2):
+            bag.pair(START + number * STEP, seed=number)
+            bag.depth(START + number * STEP, metres=np.nan, topic="/truth")
+    assert evaluate(tmp_path / "drive", tmp_path / "out", "--truth", "/truth") == 0
+    told = capsys.readouterr().out
+    assert "against /truth: no truth, every pixel of it is unknown" in told
+    assert "bad2" not in told
+    assert "/truth (2 frames) holds no truth" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_ctrl_c_is(tmp_path, monkeypatch):
     from ffstereo_ros.evaluation.bag_evaluator import BagJudge
 

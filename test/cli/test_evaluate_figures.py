@@ -88,7 +88,7 @@ def test_means_say_over_how_many_scenes_they_are(tmp_path, capsys):
     for name, shift in (("wall_a", 12), ("wall_b", 8), ("blind_c", 8), ("bad_d", 8)):
         make_scene(tmp_path / "in" / name, shift=shift, truth=name != "blind_c")
     (tmp_path / "in" / "bad_d" / "right.png").write_bytes(b"")
-    assert evaluate(tmp_path / "in", tmp_path / "out", "--summary", str(tmp_path / "docs")) == 0
+    assert evaluate(tmp_path / "in", tmp_path / "out", "--summary", str(tmp_path / "docs")) == 1
     assert "sgbm: mean over 2 scenes, all truth pixels" in capsys.readouterr().out
     run = read(tmp_path / "out")["runs"]["sgbm"]
     assert (len(run["scenes"]), run["scenes_matched"], run["scenes_judged"]) == (4, 3, 2)

@@ -79,7 +79,38 @@ def test_a_file_that_may_not_be_replaced_is_one_line(pair, capsys):
     (pair / "out/disparity.npy").unlink()
     (pair / "out/disparity.npy").mkdir()
     assert infer(pair, "--force") == 1
-    assert capsys.readouterr().err == f"ffstereo infer: {pair}/out/disparity.npy: Is a directory\n"
+    refusal = "cannot be written (Is a directory); choose another folder"
+    assert capsys.readouterr().err == f"ffstereo infer: {pair}/out/disparity.npy: {refusal}\n"
+
+
+@pytest.mark.parametrize("name", ["disparity.npy", "disparity.png", "depth.npy", "cloud.ply"])
+def test_a_full_disk_is_named_and_leaves_no_cut_file(pair, capsys, name):
+    (pair / "out").mkdir()
+    (pair / f"out/{name}.partial").symlink_to("/dev/full")
+    assert infer(pair, "--camera", str(pair)) == 1
+    refusal = "cannot be written (No space left on device); free space there or choose another folder"
+    assert capsys.readouterr().err.endswith(f"{pair}/out/{name}: {refusal}\n")
+    assert not (pair / "out" / name).exists()
+    assert not list((pair / "out").glob("*.partial"))
+
+
+@pytest.mark.parametrize("name", ["disparity.npy", "disparity.png"])
+def test_what_cannot_be_replaced_stays(pair, name):
+    assert infer(pair) == 0
+    before = (pair / "out" / name).read_bytes()
+    (pair / f"out/{name}.partial").symlink_to("/dev/full")
+    assert infer(pair, "--force", "--left-band-filter") == 1
+    assert (pair / "out" / name).read_bytes() == before
+
+
+def test_filters_that_take_everything_are_named(pair, capsys):
+    assert infer(pair, "--roi-x", "120", "--left-band-filter", "--speckle-size", "100000") == 0
+    told = capsys.readouterr().out
+    assert "taken out by the filters --roi-x 120 --left-band-filter --speckle-size 100000; ask for less" in told
+    assert "rectified" not in told
+    cv2.imwrite(str(pair / "right.png"), np.zeros((96, 160), np.uint8))
+    assert infer(pair, "--force", "--left-band-filter") == 0
+    assert "no pixel answered; is the pair rectified, and left given before right?" in capsys.readouterr().out
 
 
 def test_without_a_camera_there_is_no_depth(pair):

@@ -39,6 +39,19 @@ def test_an_error_of_the_system_is_one_line(
     assert capsys.readouterr().err == f"ffstereo weights: {line}\n"
 
 
+def test_a_full_disk_without_a_path_names_where_results_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(args: argparse.Namespace) -> int:
+        args.output = Path("there")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights, "run", run)
+    assert main(["weights", "list"]) == 1
+    line = "No space left on device; results go to there: free space there or choose another folder"
+    assert capsys.readouterr().err == f"ffstereo weights: {line}\n"
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

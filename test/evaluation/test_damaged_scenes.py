@@ -146,6 +146,29 @@ def lock(monkeypatch, folder):
     monkeypatch.setattr(Path, "iterdir", guarded(iterdir))
 
 
+@pytest.mark.parametrize(("there", "missing"), [("left.png", "right.png"), ("im1.png", "im0.png")])
+def test_half_a_pair_is_a_scene_that_names_the_missing_image(tmp_path, there, missing):
+    write_pair(tmp_path / "whole")
+    write_pair(tmp_path / "half", there, there)
+    half, whole = find_scenes(tmp_path)
+    assert (half.name, whole.name) == ("half", "whole")
+    whole.load()
+    with pytest.raises(InputFileError, match=rf"half/{missing}: no such file"):
+        half.load()
+
+
+def test_half_a_pair_beside_a_whole_one_is_no_scene(tmp_path):
+    write_pair(tmp_path, "im0.png", "im1.png")
+    (tmp_path / "left.png").touch()
+    assert load_only(tmp_path).truth is None
+
+
+def test_a_file_is_no_missing_folder(tmp_path):
+    write_pair(tmp_path / "scene")
+    with pytest.raises(InputFileError, match=r"scene/left\.png: is a file; give the folder of a scene \(as "):
+        find_scenes(tmp_path / "scene" / "left.png")
+
+
 def test_two_scenes_beside_a_bad_one_are_judged(tmp_path):
     """Through the command: each of these ended the whole run."""
     from ffstereo_ros.cli.main import main
@@ -156,7 +179,7 @@ def test_two_scenes_beside_a_bad_one_are_judged(tmp_path):
     for folder in (tmp_path / "in").iterdir():
         for image in folder.glob("*.png"):
             cv2.imwrite(str(image), np.random.default_rng(1).integers(0, 256, (64, 96), dtype=np.uint8))
-    assert main(["evaluate", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--backend", "sgbm"]) == 0
+    assert main(["evaluate", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--backend", "sgbm"]) == 1
     scenes = json.loads((tmp_path / "out" / "metrics.json").read_text())["scenes"]
     assert "disp.npy" in scenes["a_npy"]["failed"]
     assert "calib.json" in scenes["b_calib"]["note"]

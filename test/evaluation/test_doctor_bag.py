@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ffstereo_ros.cli.evaluate_bag import node_decoders
 from ffstereo_ros.evaluation.bags import Bag
@@ -52,6 +53,47 @@ def test_lost_right_images_are_a_warning():
     assert judged(stamps, stamps[:90])["sync"].level == "warn"
 
 
+def test_a_transport_that_loses_images_is_not_a_missing_trigger():
+    """Both images of a pair have one stamp; of 40 pairs each image is lost by chance."""
+    random = np.random.default_rng(3)
+    stamps = START + STEP * np.arange(40)
+    left, right = (stamps[random.random(40) < 0.6] for _ in range(2))
+    (found,) = [finding for finding in judge_stamps(Stamps(list(left), list(right))) if finding.check == "sync"]
+    assert found.level == "warn"
+    lost = len(set(left) ^ set(right))
+    assert f"{lost} of {left.size + right.size} images have lost their partner" in found.text
+    assert "see transport and qos" in found.remedy
+    assert " ms" not in found.text
+
+
+def test_what_is_lost_does_not_count_as_badly_triggered():
+    left = np.arange(START, START + 100 * STEP, STEP)
+    found = judge_stamps(Stamps(list(left), list((left + MS)[::2])))
+    lost, apart = (finding for finding in found if finding.check == "sync")
+    assert (lost.level, apart.level) == ("warn", "warn")
+    assert "50 of 150 images have lost their partner" in lost.text
+    assert "100 images are 1.00 ms off their partner (median), 1.00 ms at 95 %" in apart.text
+
+
+def test_exact_pairs_do_not_hide_how_far_the_others_are_apart():
+    left = np.arange(START, START + 100 * STEP, STEP)
+    right = left + np.where(np.arange(100) % 2, 9 * MS, 0)
+    found = judged(left, right)["sync"]
+    assert found.level == "bad"
+    assert "9.00 ms off their partner (median)" in found.text
+    few = judged(left, left + np.where(np.arange(100) % 10, 0, 9 * MS))["sync"]
+    assert few.level == "warn"
+    assert "sync:=exact" in few.remedy
+
+
+@pytest.mark.parametrize("phase", [24, 25])
+def test_half_a_period_apart_nothing_is_lost(phase):
+    left = np.arange(START, START + 100 * STEP, STEP)
+    jitter = np.random.default_rng(1).integers(-2 * MS, 2 * MS, 100)
+    found = judge_stamps(Stamps(list(left), list(left + phase * MS + jitter)))
+    assert [finding.level for finding in found if finding.check == "sync"] == ["bad"]
+
+
 def test_a_clock_that_goes_back_and_a_silent_camera():
     assert judged([START, START + STEP, START], [START] * 3)["rate"].level == "bad"
     found = judged([START], [])["sync"]
@@ -82,3 +124,9 @@ def test_a_bag_is_told_from_a_folder_of_scenes(bag_factory, tmp_path):
     assert is_bag(bag.path)
     assert is_bag(next(bag.path.glob("*.mcap")))
     assert not is_bag(tmp_path)
+    (bag.path / "metadata.yaml").unlink()
+    assert is_bag(bag.path)  # as a killed recorder leaves it
+    (tmp_path / "scene").mkdir()
+    for name in ("left.png", "right.png", "drive.mcap"):
+        (tmp_path / "scene" / name).touch()
+    assert not is_bag(tmp_path / "scene")

@@ -43,7 +43,7 @@ def test_a_good_pair_has_nothing_wrong(pair):
     found = findings(*pair)
     assert {finding.level for finding in found.values()} == {"ok"}
     assert "disparities 11.8 to 12.3 px" in found["range"].text
-    assert "median 2.50 m" in found["range"].text  # 300 * 0.1 / 12
+    assert "median 2.5 m" in found["range"].text  # 300 * 0.1 / 12
 
 
 @pytest.mark.parametrize("offset", [-6.0, 1.75, 4.5])
@@ -75,6 +75,52 @@ def test_a_swapped_pair_is_told(pair):
     order = findings(pair[1], pair[0])["order"]
     assert order.level == "bad"
     assert "swapped" in order.remedy
+
+
+def test_an_offset_of_the_principal_points_does_not_hide_a_swapped_pair(pair):
+    camera = StereoCamera(**{**vars(CAMERA), "cx_right": CAMERA.cx_left + 30})
+    found = findings(pair[1], pair[0], camera)
+    assert found["order"].level == "bad"  # -12 + 30 px are more than 0
+    assert "disparities -12.3 to -11.8 px" in found["order"].text
+    assert "nothing below 0 px is searched" in found["order"].text
+    assert "swapped" in found["order"].remedy
+    assert "cx_right = cx_left (now +30.0 px)" in found["order"].remedy
+    assert "range" not in found
+
+
+def test_principal_points_that_put_points_behind_the_camera_are_no_swapped_pair(pair):
+    order = findings(*pair, StereoCamera(**{**vars(CAMERA), "cx_right": CAMERA.cx_left - 30}))["order"]
+    assert order.level == "bad"
+    assert "cx_right - cx_left = -30.0 px" in order.text
+    assert "principal points are wrong" in order.remedy
+
+
+def test_far_points_that_an_offset_puts_below_zero_are_told(pair):
+    left, right = (image.copy() for image in pair)
+    right[:60] = np.roll(left[:60], 8, axis=1)  # a quarter of the wall lies at -8 px
+    camera = StereoCamera(**{**vars(CAMERA), "cx_right": CAMERA.cx_left + 10})
+    found = findings(left, right, camera)
+    assert found["range"].level == "warn"
+    assert "points beyond 3.00 m are lost" in found["range"].remedy  # 300 * 0.1 / 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"),
+    [
+        ({"baseline": 100.0}, "bad"),  # 0.1 m in mm: 2500 m
+        ({"baseline": 10.0}, "bad"),  # in cm: 250 m
+        ({"baseline": 0.0001}, "bad"),  # divided by 1000 once too often: 2.5 mm
+        ({"baseline": 4.0}, "ok"),  # an uncommon camera, and 100 m are nothing strange
+        ({"f": 2.0, "fy": 2.0}, "bad"),  # f in mm: 17 mm
+        ({"baseline": 0.0015}, "warn"),  # a microscope: 38 mm
+        ({"f": 3000.0, "fy": 3000.0, "baseline": 1.0}, "warn"),  # from the air: 250 m
+    ],
+)
+def test_depths_of_no_world_are_wrong_where_the_calibration_is_strange_too(pair, changes, level):
+    found = findings(*pair, StereoCamera(**{**vars(CAMERA), **changes}))["range"]
+    assert found.level == level
+    assert ("outside 0.05 to 200 m" in found.text) == (level != "ok")
+    assert ("give the baseline in m" in found.remedy) == (level == "bad")
 
 
 def test_exposure_is_compared(pair):

@@ -30,6 +30,18 @@ def test_camera_info_yaml_pair(tmp_path, write):
     assert read_camera(f"{tmp_path}/left.yaml,{tmp_path}/right.yaml", 640, 480) == camera
 
 
+def test_the_folder_of_a_scene(tmp_path):
+    values = {"fx": 500, "fy": 500, "cx": 320, "cy": 240, "baseline_m": 0.1, "doffs": 10}
+    (tmp_path / "calib.json").write_text(json.dumps(values))
+    assert read_camera(tmp_path, 640, 480).cx_right == 330
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputFileError, match=r"empty: neither calib\.json nor left\.yaml and right\.yaml in it"):
+        read_camera(tmp_path / "empty", 640, 480)
+    (tmp_path / "left.yaml").write_text(calibration_yaml(P_LEFT))
+    with pytest.raises(InputFileError, match=r"right\.yaml: cannot be read: No such file or directory$"):
+        read_camera(tmp_path, 640, 480)
+
+
 def test_swapped_yaml_files_are_refused(tmp_path):
     for side, P in (("left", P_RIGHT), ("right", P_LEFT)):
         (tmp_path / f"{side}.yaml").write_text(calibration_yaml(P))
