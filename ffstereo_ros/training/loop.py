@@ -93,7 +93,10 @@ def train(settings: TrainSettings) -> TrainResult:
 
 def _help(settings: TrainSettings, record: RunRecord | None, rank: int) -> None:
     ignore_interrupts()
-    _Run(settings, record, rank).run()
+    try:
+        _Run(settings, record, rank).run()
+    except FFStereoError as error:
+        raise SystemExit(f"process {rank} of the run: {error}") from error
 
 
 class _Run:

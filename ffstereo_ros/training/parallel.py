@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from ffstereo_ros.errors import FFStereoError
+
 _RENDEZVOUS = ".rendezvous"
 _PATIENCE = timedelta(hours=2)  # one process may be evaluating, or all of them may be paused
 
@@ -36,13 +38,19 @@ class GradientExchange:
         """Replaces all gradients by their mean over the processes; returns the first process's ``passed``.
 
         Sharing that number keeps the learning rates equal and lets all processes stop after the same step.
+
+        Raises:
+            FFStereoError: another process has ended.
         """
         if self.count == 1:
             return passed
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         own = passed if self.rank == 0 else 0.0
         flat = torch.cat([*(gradient.flatten() for gradient in gradients), torch.tensor([own * self.count])])
-        dist.all_reduce(flat)
+        try:
+            dist.all_reduce(flat)
+        except RuntimeError as error:
+            raise FFStereoError("another process of the run has ended; go on with --resume") from error
         flat /= self.count
         place = 0
         for gradient in gradients:

@@ -10,6 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +50,24 @@ def test_ctrl_c_ends_a_run_with_its_state_written(processes: int, tmp_path: Path
     )
     assert again.returncode == 0, again.stderr
     assert f"{done + 1} steps" in again.stdout
+
+
+def test_a_process_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
+    pair = tmp_path / "pairs" / "one"
+    pair.mkdir(parents=True)
+    image = np.random.default_rng(0).integers(0, 256, (96, 160, 3), dtype=np.uint8)
+    for name in ("left.png", "right.png"):
+        cv2.imwrite(str(pair / name), image)
+    cv2.imwrite(str(pair / "disp.png"), np.full((96, 160), 256 * 9, np.uint16))
+    output = tmp_path / "run"
+    options = ["--processes", "2", "--data", str(pair.parent), "--output", str(output), "--steps", "100000"]
+    with subprocess.Popen([*COMMAND, *options], stderr=subprocess.PIPE, text=True) as process:
+        _until(output / "losses.csv", process)
+        (pair / "left.png").write_bytes(b"")
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 1, told
+    assert "left.png" in told
+    assert "Traceback" not in told
 
 
 def _settings(output: Path) -> TrainSettings:
