@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ffstereo_ros.errors import FFStereoError
-from ffstereo_ros.training import loop, state
+from ffstereo_ros.training import loop, parallel, state
 from ffstereo_ros.training.settings import CropPlan, TrainSettings
 
 COMMAND = (sys.executable, "-m", "ffstereo_ros.cli.main", "train", "--crops", "tiny", "--workers", "1")
@@ -68,6 +68,28 @@ def test_a_process_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     assert process.returncode == 1, told
     assert "left.png" in told
     assert "Traceback" not in told
+
+
+def test_a_helper_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> None:
+        raise FFStereoError("left.png is damaged")
+
+    monkeypatch.setattr(loop, "_Run", run)
+    monkeypatch.setattr(loop, "ignore_interrupts", lambda: None)
+    with pytest.raises(SystemExit, match=r"^process 1 of the run: left\.png is damaged$"):
+        loop._help(_settings(tmp_path), None, 1)
+
+
+def test_the_end_of_another_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = parallel.GradientExchange(tmp_path, 0, 1)
+    exchange.count = 2
+
+    def all_reduce(_: object) -> None:
+        raise RuntimeError("[pair.cc:547] Connection closed by peer")
+
+    monkeypatch.setattr(parallel.dist, "all_reduce", all_reduce)
+    with pytest.raises(FFStereoError, match="another process of the run has ended; go on with --resume"):
+        exchange.average(torch.nn.Linear(1, 1), 0.0)
 
 
 def _settings(output: Path) -> TrainSettings:
