@@ -49,9 +49,9 @@ def draw_material(draw: Draw, frame: Frame, scale: tuple[float, float] = (0.6, 4
     contrast = draw.log_uniform(0.03, 0.12) if plain else draw.log_uniform(0.2, 1.3)
     detail = None if draw.chance(0.7 if plain else 0.5) else draw_texture_map(draw, (0.7, 1.5))
     spots = [draw_spot(draw, frame, light=False) for _ in range(draw.choice((0, 1, 2), (0.75, 0.18, 0.07)))]
-    if draw.chance(0.25 if plain else 0.08):
+    if draw.chance(0.06):
         spots.append(draw_spot(draw, frame, light=True))
-    glossy = not solid and draw.chance(0.05)
+    glossy = not solid and draw.chance(0.03)
     shade = 0.5 / frame.width
     return Material(
         base=draw.colour(),
