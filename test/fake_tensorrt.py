@@ -15,17 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 
-from ffstereo_ros.backends import tensorrt_device, tensorrt_library
 from ffstereo_ros.backends.sgbm import SgbmBackend
-from ffstereo_ros.backends.tensorrt_device import Buffer, GpuFacts
+from ffstereo_ros.backends.tensorrt_device import Buffer
 from ffstereo_ros.backends.tensorrt_library import TensorRT, wrap
-from ffstereo_ros.export.blueprint import Blueprint
-from ffstereo_ros.export.engine_build import Target, build_engine
-from ffstereo_ros.export.engine_cache import StoredEngine
-from ffstereo_ros.export.self_test import record_cases
-from ffstereo_ros.network.checkpoint.known import sha256_of
 
 API_TABLE = json.loads((Path(__file__).parent / "export" / "tensorrt_api.json").read_text())
 VERSIONS = tuple(API_TABLE)
@@ -385,22 +378,3 @@ def split_bindings(dtype: str = "float32") -> tuple[list[Any], list[Any]]:
     second = [(name, True, shape, dtype) for name, shape in shared]
     volume = ("gwc_volume", True, (1, 8, D // 4, H // 4, W // 4), dtype)
     return first, [*second, volume, ("disp", False, (1, 1, H, W), "float32")]
-
-
-GPU = GpuFacts("Orin", GPU_HERE, "540.4 (CUDA 12.6)")
-
-
-def pretend_machine(patch: pytest.MonkeyPatch) -> None:
-    """A machine with that GPU and this TensorRT."""
-    patch.setattr(tensorrt_device, "gpu_facts", lambda: GPU)
-    patch.setattr(tensorrt_device, "CudaDevice", HostDevice)
-    patch.setattr(tensorrt_library, "require_tensorrt", lambda name="auto": "tensorrt")
-    patch.setattr(tensorrt_library, "load_tensorrt", lambda name="auto": fake_library())
-
-
-def build_stored(weights: Path, compute: str = "ours", iterations: int = 8) -> StoredEngine:
-    """An engine of H x W px for these weights in the cache of that machine, which computes the named function."""
-    graph = b"graph:" + make_plan(compute, our_bindings())
-    cases = record_cases(sgbm, H, W, D)
-    blueprint = Blueprint(graph, cases, H, W, iterations, D, "fp16", weights.stem, sha256_of(weights))
-    return build_engine(blueprint, fake_library(), Target(GPU.describe(), GPU.driver), lambda text: None)

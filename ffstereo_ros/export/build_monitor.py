@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
+from ffstereo_ros.interruption import Interruption
 
-class Interrupt:
+
+class Interrupt(Interruption):
     """While it is entered, Ctrl-C asks the build to stop instead of raising inside the builder's callbacks.
 
-    Leaving it raises the KeyboardInterrupt that was held back. Other threads than the main one receive no signals.
+    Leaving it raises the KeyboardInterrupt that was held back.
     """
 
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-        self._main = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> Interrupt:
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
     def __exit__(self, *_: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
+        super().__exit__()
         if self.asked:
             raise KeyboardInterrupt
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
 
-
-def build_monitor(api: Any, say: Callable[[str], None], interrupt: Interrupt) -> Any:
+def build_monitor(api: Any, say: Callable[[str], None], interrupt: Interruption) -> Any:
     """An `IProgressMonitor` of the library that tells the outermost phases step by step."""
 
     class Monitor(api.IProgressMonitor):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
-from types import FrameType, TracebackType
+from types import FrameType
+
+from ffstereo_ros.interruption import Interruption
 
 
 def ignore_interrupts(_: int = 0) -> None:
@@ -12,30 +13,9 @@ def ignore_interrupts(_: int = 0) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-class Interruption:
-    """While it is entered, the first SIGINT is only noted; a second one acts as ever.
-
-    Outside the main thread, which alone may handle signals, nothing is changed.
-
-    Attributes:
-        asked: whether it came.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._handles = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> Interruption:
-        if self._handles:
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._handles:
-            signal.signal(signal.SIGINT, self._before)
+class OneInterruption(Interruption):
+    """While it is entered, the first SIGINT is only noted; a second one acts as ever."""
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        super()._note(number, frame)
         signal.signal(signal.SIGINT, self._before)

@@ -27,7 +27,7 @@ from ffstereo_ros.training.disturbed import disturbed_start
 from ffstereo_ros.training.folder import check_pairs, folder_loader
 from ffstereo_ros.training.generated import Batch, SceneSequence, generated_batches
 from ffstereo_ros.training.gradients import GradientWatch
-from ffstereo_ros.training.interruption import Interruption, ignore_interrupts
+from ffstereo_ros.training.interruption import OneInterruption, ignore_interrupts
 from ffstereo_ros.training.log import append_evaluation, append_losses, draw_curves
 from ffstereo_ros.training.losses import Losses, stereo_losses
 from ffstereo_ros.training.parallel import GradientExchange, helpers
@@ -135,7 +135,7 @@ class _Run:
         self.figures: dict[str, dict[str, float]] = {}
         self._minutes_before = self.progress.minutes
         self._started = self._saved = self._evaluated = time.monotonic()
-        self._interruption = Interruption()
+        self._interruption = OneInterruption()
 
     def run(self) -> TrainResult:
         """To the end of the run, or after Ctrl-C to the end of the step.

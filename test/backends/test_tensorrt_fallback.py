@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_tensorrt import D, build_stored, make_plan, nvidia_bindings, our_bindings, pretend_machine
+from fake_machine import build_stored, pretend_machine
+from fake_tensorrt import D, make_plan, nvidia_bindings, our_bindings
 
 from ffstereo_ros import factory
 from ffstereo_ros.errors import BackendError, EngineError, PairTooLargeError, WeightsError

@@ -63,7 +63,7 @@ def _starter(rig: Rig, logs: Path) -> Iterator[StartNode]:
     running: list[ModuleProcess] = []
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     here = Path(__file__).resolve().parent
-    paths += [str(here), str(here.parent)]  # slow_node, fake_tensorrt
+    paths += [str(here), str(here.parent)]  # slow_node, fake_machine
 
     def start(
         *ros_args: str, module: str = "ffstereo_ros.ros.main", seconds: str = "", watched: bool = True

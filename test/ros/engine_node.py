@@ -9,7 +9,7 @@ import os
 import sys
 
 import pytest
-from fake_tensorrt import pretend_machine
+from fake_machine import pretend_machine
 
 from ffstereo_ros import factory
 from ffstereo_ros.errors import MissingDependencyError

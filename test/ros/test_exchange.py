@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_tensorrt import D, H, W, build_stored
+from fake_machine import build_stored
+from fake_tensorrt import D, H, W
 from ros_rig import CX_LEFT, CX_RIGHT, SHIFT, Rig, good_frame
 
 from ffstereo_ros.factory import find_weights, max_iterations
