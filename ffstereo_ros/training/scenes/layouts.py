@@ -86,6 +86,25 @@ def planes(draw: Draw, frame: Frame) -> list[Layer]:
     return layers
 
 
+def display(draw: Draw, frame: Frame) -> list[Layer]:
+    """Large boards and boxes before a blank wall, most on a table: what is blank beside them is the wall, no window."""
+    wall = backdrop(draw, replace(frame, plainness=1.0))
+    faint = draw.log_uniform(0.1, 1.0)
+    paint = replace(wall.material, matrix=wall.material.matrix * faint, detail=None)
+    layers = [replace(wall, material=paint)]
+    horizon = draw.uniform(-0.5, 0.6) * frame.height
+    if draw.chance(0.7):
+        layers.append(floor(draw, frame, horizon))
+    for level in sorted(frame.level(draw) for _ in range(draw.integer(1, 5))):
+        half, tall = draw.uniform(0.1, 0.6) * frame.height, draw.uniform(0.15, 0.6) * frame.height
+        x = draw.uniform(0, 1) * frame.width
+        foot = horizon + (frame.height - horizon) * level / frame.near if len(layers) > 1 else frame.height
+        surface = draw_surface(draw, level, x, foot - tall, half, room=0.2 * level)
+        material = draw_material(draw, frame, (0.6, 3.0), solid=True)
+        layers.append(Layer(surface, material, Box(half, tall), x, foot - tall, draw.normal(0.03)))
+    return layers + things(draw, frame, draw.integer(0, 6), draw.uniform(0.0, 0.3))
+
+
 def foliage(draw: Draw, frame: Frame) -> list[Layer]:
     """Leaves, branches and bars by the dozen before a wall or a floor, or a few plants of long leaves."""
     layers = room(draw, frame)[:2] if draw.chance(0.4) else [backdrop(draw, frame)]
@@ -135,7 +154,7 @@ def road(draw: Draw, frame: Frame) -> list[Layer]:
     return layers
 
 
-LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, foliage: 3.6, road: 3.5}
+LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, display: 2.5, foliage: 3.6, road: 3.5}
 
 
 def draw_layout(draw: Draw, frame: Frame) -> list[Layer]:
