@@ -88,7 +88,8 @@ def planes(draw: Draw, frame: Frame) -> list[Layer]:
 
 def display(draw: Draw, frame: Frame) -> list[Layer]:
     """Large boards and boxes before a blank wall, most on a table: what is blank beside them is the wall, no window."""
-    wall = backdrop(draw, replace(frame, plainness=1.0))
+    far = frame.far * (draw.uniform(0.1, 1.0) if draw.chance(0.5) else 1.0)
+    wall = backdrop(draw, replace(frame, far=far, plainness=1.0))
     faint = draw.log_uniform(0.1, 1.0)
     paint = replace(wall.material, matrix=wall.material.matrix * faint, detail=None)
     layers = [replace(wall, material=paint)]
@@ -154,7 +155,7 @@ def road(draw: Draw, frame: Frame) -> list[Layer]:
     return layers
 
 
-LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, display: 2.5, foliage: 3.6, road: 3.5}
+LAYOUTS = {clutter: 4.0, room: 3.0, planes: 2.0, display: 4.0, foliage: 3.6, road: 3.5}
 
 
 def draw_layout(draw: Draw, frame: Frame) -> list[Layer]:
