@@ -7,9 +7,11 @@ other hundreds of times a step, and oneDNN's weight gradients do so spinning, wh
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -20,6 +22,8 @@ from ffstereo_ros.errors import FFStereoError
 
 _RENDEZVOUS = ".rendezvous"
 _PATIENCE = timedelta(hours=2)  # one process may be evaluating, or all of them may be paused
+_ENDING = 60.0  # s a helper has to put its things away after the last step
+_ENDING_INTERRUPTED = 10.0  # s the same after Ctrl-C, where a second one leaves it in the middle of a step
 
 
 class GradientExchange:
@@ -74,9 +78,17 @@ def helpers(run: Callable[[int], None], output: Path, count: int) -> Iterator[No
         process.start()
     try:
         yield
-        for process in processes:
-            process.join(timeout=60)
+        _join(processes, _ENDING)
+    except KeyboardInterrupt:
+        _join(processes, _ENDING_INTERRUPTED)
+        raise
     finally:
         for process in processes:
             process.terminate()
         (output / _RENDEZVOUS).unlink(missing_ok=True)
+
+
+def _join(processes: Sequence[BaseProcess], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.join(timeout=max(0.0, deadline - time.monotonic()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -52,6 +53,18 @@ def test_ctrl_c_ends_a_run_with_its_state_written(
     monkeypatch.setattr(loop, "_HELD_OUT", 1)
     assert main([*ARGUMENTS, *options, "--steps", str(done + 1), "--resume"]) == 0
     assert torch.load(output / "state.pt", weights_only=True)["progress"]["step"] == done + 1
+
+
+def _end_slowly(path: Path, _: int) -> None:
+    time.sleep(1.0)
+    path.touch()
+
+
+def test_after_ctrl_c_helpers_come_to_their_own_end(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    with pytest.raises(KeyboardInterrupt), parallel.helpers(functools.partial(_end_slowly, ended), tmp_path, 2):
+        raise KeyboardInterrupt
+    assert ended.is_file()
 
 
 def test_a_process_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
