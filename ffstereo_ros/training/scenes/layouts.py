@@ -39,6 +39,11 @@ def floor(draw: Draw, frame: Frame, horizon: float) -> Layer:
                  vanish_x=frame.width * draw.uniform(0.2, 0.8), vanish_y=horizon, near=near)  # fmt: skip
 
 
+def standing_row(frame: Frame, horizon: float, level: float) -> float:
+    """The row where what stands on the `floor` at disparity ``level`` px touches it."""
+    return horizon + (frame.height - horizon) * level / frame.near
+
+
 def side_wall(draw: Draw, frame: Frame, horizon: float, vanish: float, right: bool) -> Layer:
     """A wall that runs to the vanishing column: disparity grows linearly towards one side of the image."""
     edge = frame.width - vanish if right else vanish
@@ -90,8 +95,7 @@ def display(draw: Draw, frame: Frame) -> list[Layer]:
     """Large boards and boxes before a blank wall, most on a table: what is blank beside them is the wall, no window."""
     far = frame.far * (draw.uniform(0.1, 1.0) if draw.chance(0.5) else 1.0)
     wall = backdrop(draw, replace(frame, far=far, plainness=1.0))
-    faint = draw.log_uniform(0.1, 1.0)
-    paint = replace(wall.material, matrix=wall.material.matrix * faint, detail=None)
+    paint = replace(wall.material, matrix=wall.material.matrix * draw.log_uniform(0.1, 1.0), detail=None)
     layers = [replace(wall, material=paint)]
     horizon = draw.uniform(-0.5, 0.6) * frame.height
     if draw.chance(0.7):
@@ -99,7 +103,7 @@ def display(draw: Draw, frame: Frame) -> list[Layer]:
     for level in sorted(frame.level(draw) for _ in range(draw.integer(1, 5))):
         half, tall = draw.uniform(0.1, 0.6) * frame.height, draw.uniform(0.15, 0.6) * frame.height
         x = draw.uniform(0, 1) * frame.width
-        foot = horizon + (frame.height - horizon) * level / frame.near if len(layers) > 1 else frame.height
+        foot = standing_row(frame, horizon, level) if len(layers) > 1 else frame.height
         surface = draw_surface(draw, level, x, foot - tall, half, room=0.2 * level)
         material = draw_material(draw, frame, (0.6, 3.0), solid=True)
         layers.append(Layer(surface, material, Box(half, tall), x, foot - tall, draw.normal(0.03)))
@@ -119,7 +123,7 @@ def foliage(draw: Draw, frame: Frame) -> list[Layer]:
 
 def street_box(draw: Draw, frame: Frame, horizon: float, level: float) -> list[Layer]:
     """A car, a post, a sign or a person that stands on the ground at disparity ``level``."""
-    ground = horizon + (frame.height - horizon) * level / frame.near
+    ground = standing_row(frame, horizon, level)
     scale = (ground - horizon) * draw.uniform(0.8, 1.2)
     x = draw.uniform(0, 1) * frame.width
     kind = draw.choice(("car", "post", "tree", "person"), (4, 2, 2, 1.5))
