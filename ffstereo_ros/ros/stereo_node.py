@@ -30,8 +30,10 @@ from ffstereo_ros.ros.topic_clash import require_topics_of_their_own
 # Longest wait for a frame in work when the node is destroyed; launch follows its SIGINT with SIGTERM after 5 s.
 _STOP_TIMEOUT_S = 4.0
 
-# A node that has been at rest for so long gives its memory back. A restart takes less, and would fetch it all anew.
-_AT_REST_S = 10.0
+# What is free so long after a change of parameters or a deactivation goes back to the kernel; what is still needed is
+# fetched anew, once. Otherwise a node that is changed and restarted again and again ends up with the most that it ever
+# needed, and the holes between.
+_GIVE_BACK_S = 10.0
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -89,10 +91,11 @@ class StereoNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._enable)
         # In a group of its own: it waits for a pair, and in the default group everything would wait with it.
         self.create_service(Trigger, "~/compute_once", self._compute_once, callback_group=ReentrantCallbackGroup())
-        self._at_rest = self.create_timer(
-            _AT_REST_S, self._give_memory_back, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        self._give_back = self.create_timer(
+            _GIVE_BACK_S, self._give_memory_back, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self._at_rest.cancel()
+        self._give_back.cancel()
+        self._give_back_again = False
         self._survive_bad_transitions()
 
     def _survive_bad_transitions(self) -> None:
@@ -154,7 +157,6 @@ class StereoNode(LifecycleNode):
             self.get_logger().error(f"{failure}; the node stays inactive, try again with {again}")
             self._reporter.rest("inactive", failure)
             return FAILURE
-        self._at_rest.cancel()
         self._announce(ready)
         self._reporter.watch(self._pipeline, self._outputs)
         return SUCCESS
@@ -205,6 +207,7 @@ class StereoNode(LifecycleNode):
         self._statistics.set_window(settings.diagnostics_window)
         if self._pipeline is not None:
             self._pipeline.change(settings)
+            self._plan_to_give_memory_back()
 
     def _put_back(self, served: MatcherSettings, reason: Exception) -> None:
         """The matcher that the parameters now ask for cannot be had: they are set to the one in use."""
@@ -238,10 +241,18 @@ class StereoNode(LifecycleNode):
         del pipeline
         # Its parts hold each other, and frames: left to the collector's own rhythm, restarts add up.
         gc.collect()
-        self._at_rest.reset()
+        self._plan_to_give_memory_back()
+
+    def _plan_to_give_memory_back(self) -> None:
+        if self._give_back.is_canceled():
+            self._give_back.reset()
+        else:  # put off by each change, it would never come
+            self._give_back_again = True
 
     def _give_memory_back(self) -> None:
-        self._at_rest.cancel()
+        if not self._give_back_again:
+            self._give_back.cancel()
+        self._give_back_again = False
         give_back_freed_memory()
 
     def destroy_node(self) -> None:

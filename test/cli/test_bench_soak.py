@@ -13,7 +13,7 @@ from ffstereo_ros.cli.main import main
 
 pytest.importorskip("rclpy", reason="needs rclpy: ROS 2, or the ros-jazzy-* wheels of PyPI")
 
-from ffstereo_ros.ros.bench.soak import WARM_S, pieces, private_memory, spread
+from ffstereo_ros.ros.bench.soak_memory import WARM_S, growth, peaks, private_memory, weighed
 
 
 def test_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,15 +34,25 @@ def test_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert table in report.read_text(encoding="utf-8")
 
 
-def test_the_memory_of_the_time_after_the_first_minute() -> None:
-    samples = [(float(second), 500.0 if second < WARM_S else 100.0 + second % 7) for second in range(661)]
-    assert pieces(samples) == [103.0] * 10
-    assert spread(pieces(samples)) == 0.0
-    leak = [(when, amount + 0.1 * when) for when, amount in samples]
-    assert spread(pieces(leak)) == pytest.approx(54.0 / 112.0, abs=0.01)
-    assert pieces(samples[:60]) == []
-    assert math.isnan(spread([]))
-    assert len(pieces(samples[:106])) == 3
+def test_growth_is_that_of_the_time_after_the_first_minute() -> None:
+    start = 5000.0
+    samples = [(start + second, 500.0 if second < WARM_S else 100.0 + second % 7) for second in range(661)]
+    rests = [(start + second, start + second + 2) for second in (30.0, 150.0, 325.0, 500.0)]
+    assert peaks(samples) == [106.0, 106.0]
+    assert weighed(samples, rests) == [104.0, 104.0, 104.0]
+    assert growth(peaks(samples)) == growth(weighed(samples, rests)) == 0.0
+    leak = [(when, amount + 0.1 * (when - start)) for when, amount in samples]
+    assert growth(peaks(leak)) == pytest.approx(30.0 / 141.5, abs=0.01)
+    assert growth(weighed(leak, rests)) == pytest.approx(35.0 / 119.1, abs=0.01)
+    # What is given back is no growth.
+    assert growth([150.0, 120.0, 130.0]) == pytest.approx(-20.0 / 150.0)
+
+
+def test_too_short_a_time_has_no_growth() -> None:
+    assert peaks([]) == peaks([(float(second), 100.0) for second in range(60)]) == []
+    assert weighed([], [(0.0, 1.0)]) == weighed([(0.0, 1.0)], [(90.0, 92.0)]) == []
+    assert math.isnan(growth([]))
+    assert math.isnan(growth([100.0]))
 
 
 def test_private_memory_is_that_of_a_process() -> None:

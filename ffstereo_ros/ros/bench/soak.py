@@ -10,19 +10,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from ffstereo_ros.errors import BackendError
 from ffstereo_ros.ros.bench.listener import READY
 from ffstereo_ros.ros.bench.soak_guests import OVER
+from ffstereo_ros.ros.bench.soak_memory import growth, peaks, private_memory, weighed
 from ffstereo_ros.ros.processes import ModuleProcess, private_graph
 
-# The first minute is for what is allocated once.
-WARM_S = 60.0
-_ALLOWED_SPREAD = 0.05
-# The process keeps what it has fetched once: it takes some minutes of visitors to need the most that it will ever need.
-_SETTLED_S, _ALLOWED_SHORT = 180.0, 0.5
+_ALLOWED_GROWTH = 0.05
 _START_S = 60.0
 # A listener that is killed has listened for so long, or has found no way to the node in this time (Fast DDS may stumble
 # over what the last one left in shared memory), and the next comes after a pause.
@@ -55,9 +51,10 @@ class SoakOutcome:
         sets, published, dropped: by the node.
         heard: disparities that reached the listener.
         latency: from the stamp to the disparity's arrival at the listener: p50, p95, p99, max.
-        memory: private memory of the node, without the shared memory of the transport: median of each piece of the
-            time after the first minute.
-        spread: by how much the largest of these pieces exceeds the smallest; 0.05 = 5 %.
+        peaks: the most private memory of the node, without the shared memory of the transport, in each half of the time
+            after the first minute.
+        rests: its private memory at each rest after the first minute.
+        growth: by how much it grew, from half to half or from rest to rest; 0.05 = 5 %.
         done: what listeners and callers did; ``killed`` listeners were ended with -9.
         faults: what was not as it has to be; empty = passed.
     """
@@ -71,8 +68,9 @@ class SoakOutcome:
     dropped: dict[str, int]
     heard: int
     latency: dict[str, float]
-    memory: list[float]
-    spread: float
+    peaks: list[float]
+    rests: list[float]
+    growth: float
     done: dict[str, int]
     faults: list[str]
 
@@ -127,7 +125,6 @@ class _Watch:
         self._alive = alive
         self._victim: ModuleProcess | None = None
         self._next = time.monotonic() + _PAUSE_S
-        self._began = time.monotonic()
         self._samples: list[tuple[float, float]] = []
 
     def until(self, condition: Callable[[], bool], seconds: float, alive: list[ModuleProcess] | None = None) -> None:
@@ -143,7 +140,7 @@ class _Watch:
                     raise BackendError(f"the {process.name} ended with {process.status}; it said: {process.tail()}")
             if time.monotonic() > deadline:
                 raise BackendError(f"the soak does not end; the guests said: {self._alive[-1].tail()}")
-            self._samples.append((time.monotonic() - self._began, private_memory(self._node.pid)))
+            self._samples.append((time.monotonic(), private_memory(self._node.pid)))
             if alive is None:
                 self._tend_victim()
             time.sleep(_SAMPLE_S)
@@ -157,7 +154,7 @@ class _Watch:
             self.killed += 1
 
     def memory(self) -> list[tuple[float, float]]:
-        """Seconds since the start, and private memory of the node in MB."""
+        """``time.monotonic()``, s, and private memory of the node then, MB."""
         return [(when, amount) for when, amount in self._samples if math.isfinite(amount)]
 
     def _tend_victim(self) -> None:
@@ -169,35 +166,6 @@ class _Watch:
         elif READY in self._victim.tail() or time.monotonic() > self._next + _LOST_S:
             self.end_victim()
             self._next = time.monotonic() + _PAUSE_S
-
-
-def private_memory(pid: int) -> float:
-    """Resident memory of a process that is not shared with others, MB; NaN where there is no /proc or no process.
-
-    What Fast DDS maps of its participants' shared memory comes and goes with them, and is theirs.
-    """
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return math.nan
-    amounts = {name: amount for name, _, amount in (line.partition(":") for line in lines)}
-    return float(amounts["RssAnon"].split()[0]) / 1024 if "RssAnon" in amounts else math.nan
-
-
-def pieces(samples: list[tuple[float, float]]) -> list[float]:
-    """The median of each tenth of the time after the first minute, or of each 15 s where that is longer."""
-    late = [(when - WARM_S, amount) for when, amount in samples if when >= WARM_S]
-    if not late or late[-1][0] <= 0:
-        return []
-    count = max(min(10, round(late[-1][0] / 15.0)), 1)
-    length = late[-1][0] / count
-    parts = [[amount for when, amount in late if min(int(when / length), count - 1) == index] for index in range(count)]
-    return [median(part) for part in parts if part]
-
-
-def spread(parts: list[float]) -> float:
-    """By how much the largest exceeds the smallest, 0.05 = 5 %; NaN without any."""
-    return max(parts) / min(parts) - 1.0 if parts else math.nan
 
 
 def _end_faults(status: int, said: str) -> list[str]:
@@ -212,14 +180,15 @@ def _outcome(
     status: dict[str, str] = heard["status"]
     dropped = {key[8:]: int(value) for key, value in status.items() if key.startswith("dropped_") and int(value)}
     sets, published = int(status.get("sets", 0)), int(status.get("published", 0))
-    parts = pieces(memory)
-    allowed = _ALLOWED_SPREAD if soak.minutes * 60.0 >= WARM_S + _SETTLED_S else _ALLOWED_SHORT
+    halves, rests = peaks(memory), weighed(memory, heard["rests"])
     faults = [*faults, *heard["wrong"]]
     if sets != published + sum(dropped.values()) or not sets:
         faults.append(f"{sets} sets came in, but {published} were published and {sum(dropped.values())} dropped")
-    moved = spread(parts)
-    if moved > allowed:
-        faults.append(f"memory moved by {100 * moved:.1f} % after the first minute: allowed is {100 * allowed:g} %")
+    grown = max((each for each in (growth(halves), growth(rests)) if math.isfinite(each)), default=math.nan)
+    if grown > _ALLOWED_GROWTH:
+        faults.append(
+            f"memory grew by {100 * grown:.1f} % after the first minute: allowed is {100 * _ALLOWED_GROWTH:g} %"
+        )
     if not dropped.get("bad_image") or not dropped.get("bad_calibration"):
         faults.append("no broken image or no broken calibration was counted")
     return SoakOutcome(
@@ -232,8 +201,9 @@ def _outcome(
         dropped=dropped,
         heard=len(heard["latencies"]),
         latency=_percentiles(heard["latencies"]),
-        memory=[round(part, 2) for part in parts],
-        spread=moved,
+        peaks=[round(each, 2) for each in halves],
+        rests=[round(each, 2) for each in rests],
+        growth=grown,
         done=heard["done"],
         faults=faults,
     )

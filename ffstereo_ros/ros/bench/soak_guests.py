@@ -11,7 +11,7 @@ import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ REFUSED: dict[str, Any] = {"iterations": 1000, "max_disparity": 100, "depth_enco
 OVER = "the visit is over"
 
 _ANSWER_S = 20.0
+# A node at rest gives its memory back after 10 s.
+_REST_S, _WEIGHED_S = 13.0, 2.0
 _STAMP = struct.Struct("<iI")
 _RESTART = (
     Transition.TRANSITION_DEACTIVATE,
@@ -77,6 +79,7 @@ class Guests:
         done: actions by name.
         wrong: answers that should have been others, and calls without one.
         latencies: from the stamp of a set to the arrival of its disparity, s.
+        rests: from when to when, by ``time.monotonic()``, the node was unconfigured and had given its memory back.
         status: the node's diagnostics as last heard.
     """
 
@@ -84,6 +87,7 @@ class Guests:
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.latencies: list[float] = []
+        self.rests: list[tuple[float, float]] = []
         self.status: dict[str, str] = {}
         self._random = random.Random(0)
         self._node = Node("soak_guests")
@@ -107,6 +111,7 @@ class Guests:
             (11.0, self.disable_and_ask_for_one),
             (17.0, self.restart),
             (29.0, self.leave_and_come_back),
+            (45.0, self.rest),
         ]
         toured = time.monotonic()
         due = [toured + period for period, _ in actions]
@@ -199,12 +204,23 @@ class Guests:
     def restart(self) -> None:
         """To inactive and back, every other time by way of unconfigured."""
         whole = self.done["restarts"] % 2 == 1
-        for transition in _RESTART if whole else (_RESTART[0], _RESTART[-1]):
+        self._change_to(_RESTART if whole else (_RESTART[0], _RESTART[-1]))
+        self.done["restarts"] += 1
+
+    def rest(self) -> None:
+        """To unconfigured for a while, and back."""
+        self._change_to(_RESTART[:2])
+        self.spin_for(_REST_S)
+        self.rests.append((time.monotonic() - _WEIGHED_S, time.monotonic()))
+        self._change_to(_RESTART[2:])
+        self.done["rests"] += 1
+
+    def _change_to(self, transitions: Sequence[int]) -> None:
+        for transition in transitions:
             answer = self._call(self._change, ChangeState.Request(transition=Transition(id=transition)))
             if answer is not None and not answer.success:
                 self.wrong.append(f"transition {transition} failed")
             self.spin_for(0.2)
-        self.done["restarts"] += 1
 
     def _call(self, client: Any, request: Any) -> Any:
         if not client.wait_for_service(timeout_sec=_ANSWER_S):
@@ -238,6 +254,7 @@ def main() -> int:
         "done": dict(guests.done),
         "wrong": guests.wrong,
         "latencies": sorted(guests.latencies),
+        "rests": guests.rests,
         "status": guests.status,
     }
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")

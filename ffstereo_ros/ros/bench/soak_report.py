@@ -15,17 +15,22 @@ _METHOD = """\
 Processes of one host with DDS between them: a camera that sends rgb8 pairs and both CameraInfo, best effort, one set
 in a hundred broken, its clock set back by 1000 s again and again; the node, its backend replaced by a constant;
 listeners that come and go; listeners to all outputs that are killed with -9; callers that set parameters (allowed ones
-and ones that have to be refused), switch the node off and on, ask for single pairs, and restart it by its lifecycle.
-In the first minute everything is done once, with a listener to every topic, so that what is allocated once is there.
+and ones that have to be refused), switch the node off and on, ask for single pairs, restart it by its lifecycle, and
+let it rest. In the first minute everything is done once, with a listener to every topic, so that what is allocated once
+is there.
 
 - sent: pairs sent. sets: pairs with both CameraInfo that the node synchronised. The rest was sent while the node was
   not active, or was lost by the transport.
 - Every set is published, or dropped for one cause: in = out + drops.
 - latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
   publication was earlier.
-- memory: the node's own, without the shared memory of the transport, median of each tenth of the time after the first
-  minute. spread: by how much the largest of these exceeds the smallest.
+- memory: the node's own, without the shared memory of the transport. It follows what is wanted of the node: seconds
+  after a change it gives back what it no longer needs. peaks: the most in each half of the time after the first minute.
+  at rest: each time that the node was unconfigured for some seconds. growth: from the first half to the second, or from
+  the first rest to any later one, whichever is more.
 """
+
+_SHORT = "shorter than the first minute"
 
 
 def table(outcome: SoakOutcome) -> str:
@@ -41,8 +46,9 @@ def table(outcome: SoakOutcome) -> str:
         "sets - published - dropped": str(outcome.sets - outcome.published - sum(outcome.dropped.values())),
         "heard": f"{outcome.heard} disparities",
         "latency ms": ", ".join(f"{name} {value:.1f}" for name, value in latency.items()) or "none",
-        "memory MB": ", ".join(f"{part:.1f}" for part in outcome.memory) or "shorter than the first minute",
-        "spread": f"{100 * outcome.spread:.2f} %",
+        "memory MB, peaks": ", ".join(f"{each:.1f}" for each in outcome.peaks) or _SHORT,
+        "memory MB, at rest": ", ".join(f"{each:.1f}" for each in outcome.rests) or _SHORT,
+        "growth": f"{100 * outcome.growth:.2f} %",
         "done meanwhile": _counts(outcome.done),
         "verdict": "passed" if not outcome.faults else "; ".join(outcome.faults),
     }

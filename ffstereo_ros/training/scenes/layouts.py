@@ -98,12 +98,13 @@ def display(draw: Draw, frame: Frame) -> list[Layer]:
     paint = replace(wall.material, matrix=wall.material.matrix * draw.log_uniform(0.1, 1.0), detail=None)
     layers = [replace(wall, material=paint)]
     horizon = draw.uniform(-0.5, 0.6) * frame.height
-    if draw.chance(0.7):
+    on_table = draw.chance(0.7)
+    if on_table:
         layers.append(floor(draw, frame, horizon))
     for level in sorted(frame.level(draw) for _ in range(draw.integer(1, 5))):
         half, tall = draw.uniform(0.1, 0.6) * frame.height, draw.uniform(0.15, 0.6) * frame.height
         x = draw.uniform(0, 1) * frame.width
-        foot = standing_row(frame, horizon, level) if len(layers) > 1 else frame.height
+        foot = standing_row(frame, horizon, level) if on_table else frame.height
         surface = draw_surface(draw, level, x, foot - tall, half, room=0.2 * level)
         material = draw_material(draw, frame, (0.6, 3.0), solid=True)
         layers.append(Layer(surface, material, Box(half, tall), x, foot - tall, draw.normal(0.03)))
