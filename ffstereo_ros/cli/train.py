@@ -79,6 +79,13 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="keep the batch norm statistics of --init: for the end of a run, and for fine-tuning on few pairs",
     )
+    parser.add_argument(
+        "--robust-loss",
+        action="store_true",
+        default=None,
+        help="errors beyond 4 px count as their logarithm: for the end of a run, where what nobody can know would "
+        "otherwise outweigh what is nearly right",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -193,7 +193,7 @@ class _Run:
         start = disturbed_start(truth, self.progress.step) if starts_near_truth(self.progress.step) else None
         with autocast(self.device):
             output = self.model(left, right, iterations, batch.max_disparity, start)
-        losses = stereo_losses(output, truth)
+        losses = stereo_losses(output, truth, robust=settings.robust_loss)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         passed = self.exchange.average(self.model, self._passed())

@@ -17,7 +17,7 @@ Plain = str | int | float | bool | list[list[float]] | None  # what a state hold
 # What the next sitting goes by where the command line says nothing else.
 _DEFINING = (
     "preset", "init", "data", "seed", "learning_rate", "warmup", "weight_decay", "clip_norm", "average_decay",
-    "iterations", "max_disparity", "crops", "enlarged", "frozen_norms", "processes",
+    "iterations", "max_disparity", "crops", "enlarged", "frozen_norms", "robust_loss", "processes",
 )  # fmt: skip
 _BEGINNING = ("preset", "init")  # with another of these it is another run
 _PATHS = ("init", "data")

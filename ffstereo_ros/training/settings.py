@@ -61,7 +61,8 @@ class TrainSettings:
     is given; the learning rate follows the part of that which has passed, so that it reaches zero at the end either
     way. Steps take turns at 1 .. ``iterations`` refinements. ``enlarged`` is the share of generated pairs of which the
     cameras saw less than the images' size. With ``frozen_norms`` batch norms keep the statistics of the weights the run
-    begins with, as they do when matching. Several ``processes`` share CPU cores; ``auto`` is then no GPU.
+    begins with, as they do when matching. With ``robust_loss`` large errors of the disparity count little. Several
+    ``processes`` share CPU cores; ``auto`` is then no GPU.
     """
 
     output: Path
@@ -84,6 +85,7 @@ class TrainSettings:
     crops: tuple[CropPlan, ...] = DEFAULT_CROPS
     enlarged: float = DEFAULT_ENLARGED
     frozen_norms: bool = False
+    robust_loss: bool = False
     workers: int = 1
     processes: int = 1
     save_minutes: float = 3.0

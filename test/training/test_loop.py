@@ -205,6 +205,11 @@ def test_frozen_norms_keep_the_statistics_and_learn_the_rest(tmp_path: Path, fro
     assert not all(torch.equal(before[name], after[name]) for name in weights_of_norms)
 
 
+def test_a_robust_loss_is_what_is_minimised(tmp_path: Path) -> None:
+    plain, robust = (train(_settings(tmp_path / str(on), 1, robust_loss=on)).losses[0] for on in (False, True))
+    assert robust < 0.8 * plain  # a fresh network's errors are large
+
+
 def test_folder_crops_keep_truth_and_image_together(tmp_path: Path) -> None:
     _write_pair(tmp_path / "mine_0", 3)
     left, _, truth, depth = next(iter(FolderBatches(tmp_path, 0, CropSequence(0, TINY_CROPS))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -35,6 +37,15 @@ def test_later_iterations_weigh_more() -> None:
     late = stereo_losses(StereoOutput(bad, truth[:, :, ::4, ::4] / 4, output.logits, (good, bad)), truth)
     assert early.refinement == pytest.approx(10 * 0.9 / 1.9)
     assert late.refinement == pytest.approx(10 / 1.9)
+
+
+def test_a_robust_loss_counts_large_errors_little_and_small_ones_whole() -> None:
+    truth = torch.full((1, 1, 8, 12), 20.0)
+    near, far = (stereo_losses(_output(20.0 + error), truth, robust=True) for error in (0.04, 40.0))
+    assert near.refinement == pytest.approx(0.04, rel=0.01)
+    assert far.refinement == pytest.approx(4 * math.log(11))
+    assert far.initial == pytest.approx(math.log(1 + 9.5))
+    assert far.epe == pytest.approx(40.0)  # what is reported stays the error
 
 
 def test_unknown_and_unreachable_truth_takes_no_part() -> None:
