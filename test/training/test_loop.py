@@ -59,7 +59,7 @@ def test_loss_falls_and_files_appear(tmp_path: Path) -> None:
 def test_a_run_without_usable_gradients_ends_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skipped steps cost hours when nobody counts them."""
 
-    def blind(output: StereoOutput, truth: Tensor) -> Losses:
+    def blind(output: StereoOutput, truth: Tensor, *, robust: bool) -> Losses:
         losses = stereo_losses(output, truth)
         return replace(losses, total=losses.total + (losses.total * 0).sqrt())
 
