@@ -64,12 +64,8 @@ _ANSWER_S = 20.0
 # A node at rest gives its memory back after 10 s.
 _REST_S, _WEIGHED_S = 13.0, 2.0
 _STAMP = struct.Struct("<iI")
-_RESTART = (
-    Transition.TRANSITION_DEACTIVATE,
-    Transition.TRANSITION_CLEANUP,
-    Transition.TRANSITION_CONFIGURE,
-    Transition.TRANSITION_ACTIVATE,
-)
+_TO_REST = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+_BACK = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 
 
 class Guests:
@@ -204,15 +200,15 @@ class Guests:
     def restart(self) -> None:
         """To inactive and back, every other time by way of unconfigured."""
         whole = self.done["restarts"] % 2 == 1
-        self._change_to(_RESTART if whole else (_RESTART[0], _RESTART[-1]))
+        self._change_to((*_TO_REST, *_BACK) if whole else (_TO_REST[0], _BACK[-1]))
         self.done["restarts"] += 1
 
     def rest(self) -> None:
         """To unconfigured for a while, and back."""
-        self._change_to(_RESTART[:2])
+        self._change_to(_TO_REST)
         self.spin_for(_REST_S)
         self.rests.append((time.monotonic() - _WEIGHED_S, time.monotonic()))
-        self._change_to(_RESTART[2:])
+        self._change_to(_BACK)
         self.done["rests"] += 1
 
     def _change_to(self, transitions: Sequence[int]) -> None:

@@ -26,7 +26,7 @@ def private_memory(pid: int) -> float:
 
 def peaks(samples: Sequence[tuple[float, float]]) -> list[float]:
     """The largest of the samples ``(when, MB)`` in each half of the time after the first minute; none in less time."""
-    late = [each for each in samples if each[0] >= samples[0][0] + WARM_S]
+    late = [each for each in samples if each[0] >= _warm_at(samples)]
     if len(late) < 2:
         return []
     middle = (late[0][0] + late[-1][0]) / 2
@@ -36,11 +36,15 @@ def peaks(samples: Sequence[tuple[float, float]]) -> list[float]:
 
 def weighed(samples: Sequence[tuple[float, float]], moments: Sequence[tuple[float, float]]) -> list[float]:
     """The median of the samples in each of the moments ``(from, to)`` after the first minute."""
-    begins = samples[0][0] + WARM_S if samples else 0.0
-    parts = [[amount for when, amount in samples if start <= when <= end] for start, end in moments if start >= begins]
+    late = [(start, end) for start, end in moments if samples and start >= _warm_at(samples)]
+    parts = [[amount for when, amount in samples if start <= when <= end] for start, end in late]
     return [median(part) for part in parts if part]
 
 
 def growth(amounts: Sequence[float]) -> float:
     """By how much the largest that came later exceeds the first, 0.05 = 5 %; NaN where nothing came later."""
     return max(amounts[1:]) / amounts[0] - 1.0 if len(amounts) > 1 else math.nan
+
+
+def _warm_at(samples: Sequence[tuple[float, float]]) -> float:
+    return samples[0][0] + WARM_S
