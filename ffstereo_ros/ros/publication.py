@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,9 @@ from ffstereo_ros.ros.synchronisation import StereoSet
 from ffstereo_ros.ros.unknown_frames import has_known_pixel
 
 Float32Array = NDArray[np.float32]
+
+# No message takes so long to send. Fast DDS waits 2 s for a lock that a killed listener held (eProsima/Fast-DDS#6117).
+_STUCK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,18 @@ class _Post:
 
     out: Outputs
     watch: Stopwatch
+    log: Log
     known: dict[str, bool] = field(default_factory=dict)
 
     def send(self, topic: str, message: object) -> None:
+        began = time.perf_counter()
         self.out.publish(topic, message)
+        seconds = time.perf_counter() - began
+        if seconds > _STUCK_S:
+            self.log.warning(
+                f"sending {topic} took {seconds:.1f} s, in which no frame was matched: Fast DDS waits so long for what "
+                "a listener that crashed or was killed had locked in shared memory; end listeners with Ctrl-C"
+            )
         self.known[topic] = has_known_pixel(topic, message)
         self.watch.lap("publish")
 
@@ -93,7 +105,7 @@ class FramePublisher:
 
         The cloud goes last: it is half of all bytes, and its listeners copy it at the expense of what comes after.
         """
-        post = _Post(self._out, watch)
+        post = _Post(self._out, watch, self._log)
         depth = self._depth(frame, watch) if outputs.DEPTH in frame.wanted else None
         self._publish_disparity(frame, post)
         self._publish_depth(frame, depth, post)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from ffstereo_ros.core.filters.chain import FilterSettings
 from ffstereo_ros.core.frame import plan_frame
 from ffstereo_ros.core.matcher import Answer, BackendAnswer, StereoMatcher
 from ffstereo_ros.errors import BackendError
-from ffstereo_ros.ros import messages, outputs
+from ffstereo_ros.ros import messages, outputs, publication
 from ffstereo_ros.ros.processing import FrameProcessor
 from ffstereo_ros.ros.settings import FrameSettings, OutputSettings
 from ffstereo_ros.ros.statistics import Statistics
@@ -46,6 +47,7 @@ class Port:
         self.answer: Answer = _answer(device)
         self.listened = listened
         self.published: dict[str, Any] = {}
+        self.waits: float = 0.0
         self.lines: list[str] = []
         self.info = self.warning = self.error = self.lines.append
         self.statistics = Statistics(10.0)
@@ -66,6 +68,7 @@ class Port:
         return self.listened
 
     def publish(self, topic: str, message: Any) -> None:
+        time.sleep(self.waits)
         self.published[topic] = message
 
     def process(self) -> None:
@@ -155,6 +158,16 @@ def test_a_frame_that_does_not_fit_any_more_is_dropped_and_the_next_one_is_publi
     port.answer = _answer(True)
     port.process()
     assert set(port.published) == {outputs.CLOUD}
+
+
+@pytest.mark.parametrize("waits", [0.0, 0.6])
+def test_it_is_told_that_the_middleware_waited(waits: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "_STUCK_S", 0.5)
+    port = Port(CLOSE, frozenset({outputs.DEPTH}), device=False)
+    port.waits = waits
+    port.process()
+    told = [line[:31] for line in port.lines if "Fast DDS waits" in line]
+    assert told == (["sending depth/image_rect took 0"] if waits else [])
 
 
 def test_packed_points_are_the_cloud_message_of_the_same_depth() -> None:

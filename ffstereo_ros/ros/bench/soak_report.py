@@ -23,7 +23,8 @@ is there.
   not active, or was lost by the transport.
 - Every set is published, or dropped for one cause: in = out + drops.
 - latency: from the stamp to the arrival of the disparity at a listener; camera, transport and the way out included, so
-  publication was earlier.
+  publication was earlier. max, where it is seconds, comes of killed listeners: Fast DDS waits 2 s a message for what
+  one had locked in shared memory (eProsima/Fast-DDS#6117), and the node says so.
 - memory: the node's own, without the shared memory of the transport. It follows what is wanted of the node: seconds
   after a change it gives back what it no longer needs. peaks: the most in each half of the time after the first minute.
   at rest: each time that the node was unconfigured for some seconds. growth: from the first half to the second, or from
