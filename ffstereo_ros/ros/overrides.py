@@ -16,6 +16,9 @@ _OF_TOPICS = "qos_overrides."
 _NEAR = 0.7
 _MOST_NAMES = 8
 
+# A file may hold the QoS of raw and of compressed images, whichever are taken.
+_COMPRESSED = "/compressed"
+
 
 def tell_unknown_overrides(node: Node, names: Iterable[str]) -> None:
     """Warns of each parameter that was given and has no effect, where its name is near one that the node has.
@@ -25,18 +28,67 @@ def tell_unknown_overrides(node: Node, names: Iterable[str]) -> None:
     Args:
         names: of the node's parameters, all declared.
     """
-    # Not public, and the only place where rclpy keeps what nobody has declared.
-    given = {name: each.value for name, each in getattr(node, "_parameter_overrides", {}).items()}
     unknown = {
         name: value
-        for name, value in given.items()
-        if not node.has_parameter(name) and name not in _OF_RCLPY and not name.startswith(_OF_TOPICS)
+        for name, value in _undeclared(node).items()
+        if name not in _OF_RCLPY and not name.startswith(_OF_TOPICS)
     }
     warnings, info = describe_unknown(unknown, (*names, *_OF_RCLPY))
     for line in warnings:
         node.get_logger().warning(line)
     if info:
         node.get_logger().info(info)
+
+
+def tell_unknown_qos(node: Node) -> None:
+    """Warns of each QoS parameter that was given and has no effect, where a topic of the node may be meant.
+
+    For when the topics are there: rclpy declares these parameters with them. Those of other topics are for others.
+    """
+    begins = len(_OF_TOPICS)
+    given = {name[begins:]: value for name, value in _undeclared(node).items() if name.startswith(_OF_TOPICS)}
+    names = node.get_parameters_by_prefix(_OF_TOPICS[:-1])
+    for line in describe_unknown_qos(given, names, node.get_namespace()):
+        node.get_logger().warning(line)
+
+
+def describe_unknown_qos(unknown: Mapping[str, object], names: Iterable[str], namespace: str) -> list[str]:
+    """A warning for each of ``unknown`` that may mean one of ``names``: TOPIC.SIDE.POLICY, both.
+
+    Another namespace than that of the node is another camera's, not a slip.
+    """
+    policies: dict[str, list[str]] = {}
+    for name in names:
+        side, _, policy = name.replace(_COMPRESSED, "").rpartition(".")
+        policies.setdefault(side, []).append(policy)
+    lines = []
+    for name in sorted(unknown):
+        side, _, policy = name.replace(_COMPRESSED, "").rpartition(".")
+        meant = _meant(side, policies, namespace)
+        if meant is None or policy in policies.get(side, ()):
+            continue
+        allowed = ", ".join(sorted(policies[meant]))
+        remedy = (
+            f"of this topic {allowed} can be set" if meant == side else f"did you mean {_OF_TOPICS}{meant}.{policy}?"
+        )
+        lines.append(f"parameter {_OF_TOPICS}{name} = {unknown[name]} has no effect: {remedy}")
+    return lines
+
+
+def _meant(side: str, known: Iterable[str], namespace: str) -> str | None:
+    """The one of ``known``, TOPIC.SIDE, that was most likely meant, or None; the namespace may have been left out."""
+    sides, begins = tuple(known), f"{namespace.rstrip('/')}/"
+    if (whole := f"{begins}{side.lstrip('/')}") in sides:
+        return whole
+    near = get_close_matches(side, sides, n=1, cutoff=_NEAR) if side.startswith(begins) else []
+    return near[0] if near else None
+
+
+def _undeclared(node: Node) -> dict[str, object]:
+    """What was given and nobody has declared, by name."""
+    # Not public, and the only place where rclpy keeps it.
+    given = getattr(node, "_parameter_overrides", {})
+    return {name: each.value for name, each in given.items() if not node.has_parameter(name)}
 
 
 def describe_unknown(unknown: Mapping[str, object], names: Iterable[str]) -> tuple[list[str], str]:

@@ -18,6 +18,7 @@ from ffstereo_ros.ros.executor_calls import ExecutorCalls
 from ffstereo_ros.ros.gate import Gate, answer
 from ffstereo_ros.ros.log_limiter import NodeLog
 from ffstereo_ros.ros.outputs import Outputs
+from ffstereo_ros.ros.overrides import tell_unknown_qos
 from ffstereo_ros.ros.parameters import LiveParameters
 from ffstereo_ros.ros.pipeline import Pipeline
 from ffstereo_ros.ros.port import Port
@@ -158,6 +159,7 @@ class StereoNode(LifecycleNode):
             self._reporter.rest("inactive", failure)
             return FAILURE
         self._announce(ready)
+        tell_unknown_qos(self)
         self._reporter.watch(self._pipeline, self._outputs)
         return SUCCESS
 

@@ -9,7 +9,7 @@ import pytest
 from ros_rig import Rig
 
 from ffstereo_ros.params import defaults
-from ffstereo_ros.ros.overrides import describe_unknown, nearest
+from ffstereo_ros.ros.overrides import describe_unknown, describe_unknown_qos, nearest
 from ffstereo_ros.ros.processes import ModuleProcess
 
 StartNode = Callable[..., ModuleProcess]
@@ -88,3 +88,36 @@ def test_a_file_for_a_whole_robot_is_one_line() -> None:
     assert info.startswith("parameters other_node_00.plugin, ")
     assert "other_node_07.plugin and 32 more have no effect on this node" in info
     assert describe_unknown({}, NAMES) == ([], "")
+
+
+def _sides(*topics: str) -> list[str]:
+    return [f"{topic}.subscription.{policy}" for topic in topics for policy in ("depth", "history", "reliability")]
+
+
+@pytest.mark.parametrize(
+    ("given", "namespace", "said"),
+    [
+        ("/left/image_rect.subscription.durability", "/", "of this topic depth, history, reliability can be set"),
+        ("/left/image_rec.subscription.depth", "/", "did you mean qos_overrides./left/image_rect.subscription.depth?"),
+        ("/left/image_rect.subscribtion.depth", "/", "did you mean qos_overrides./left/image_rect.subscription.depth?"),
+        ("left/image_rect.subscription.depth", "/", "did you mean qos_overrides./left/image_rect.subscription.depth?"),
+        ("/left/image_rect.subscription.depth", "/rear", "did you mean qos_overrides./rear/left/image_rect.subscr"),
+        ("/cam_1/left/image_rect.subscription.depth", "/cam_2", None),  # another camera's
+        ("/left/image_rect/compressed.subscription.depth", "/", None),  # for when they are taken compressed
+        ("/scan.subscription.depth", "/", None),
+        ("", "/", None),
+    ],
+)
+def test_what_qos_parameter_may_be_meant(given: str, namespace: str, said: str | None) -> None:
+    names = _sides(*(f"{namespace.rstrip('/')}/{side}/image_rect" for side in ("left", "right")))
+    lines = describe_unknown_qos({given: "1"}, names, namespace)
+    assert len(lines) == (said is not None)
+    for line in lines:
+        assert f"parameter qos_overrides.{given} = 1 has no effect: {said}" in line
+
+
+def test_a_qos_parameter_without_effect_is_told_by_the_node(rig: Rig, start_node: StartNode) -> None:
+    begins = "qos_overrides./left/image_rect.subscription"
+    log = _log_of(rig, start_node("-p", f"{begins}.reliabilty:=reliable", "-p", f"{begins}.depth:=3"))
+    assert log.count("has no effect") == 1
+    assert f"parameter {begins}.reliabilty = reliable has no effect: of this topic depth, history, reliability" in log
