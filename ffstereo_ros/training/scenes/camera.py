@@ -22,12 +22,16 @@ def _noise_tile(device: torch.device) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class CameraEffects:
-    """One camera's faults, in the order they act. Gains are factors, sigmas are px or parts of full scale."""
+    """One camera's faults, in the order they act. Gains are factors, sigmas are px or parts of full scale.
+
+    ``sharpening`` is the part of what a blur of 1 px takes away that the camera's processor adds.
+    """
 
     gain: tuple[float, float, float]
     gamma: float
     vignetting: float
     blur: float
+    sharpening: float
     noise: float
     noise_place: tuple[int, int]
     grey: bool
@@ -44,6 +48,8 @@ class CameraEffects:
         if self.blur > 0.2:
             image = gaussian_blur(image, self.blur)
         image = image + self._noise(image)
+        if self.sharpening:
+            image = image + self.sharpening * (image - gaussian_blur(image, 1.0))
         if self.quality is not None:
             image = jpeg_like(image, self.quality)
         return image.mul(255).round_().clamp_(0, 255).to(torch.uint8)
@@ -121,26 +127,28 @@ def jpeg_like(image: torch.Tensor, step: float) -> torch.Tensor:
 def draw_cameras(draw: Draw) -> tuple[CameraEffects, CameraEffects]:
     """Two cameras of one rig: alike, but not equal."""
     grey = draw.chance(0.22)
-    clean = draw.chance(0.35)
+    clean = draw.chance(0.45)
+    light = draw.log_uniform(0.5, 0.9) if draw.chance(0.15) else 1.0
     spread = 0.02 if clean else draw.uniform(0.02, 0.15)
     shared = {
         "gamma": draw.uniform(0.75, 1.35),
         "vignetting": 0.0 if draw.chance(0.6) else draw.uniform(0.05, 0.5),
-        "noise": draw.log_uniform(0.002, 0.01) if clean else draw.log_uniform(0.003, 0.02),
+        "noise": draw.log_uniform(0.0005, 0.01) if clean else draw.log_uniform(0.003, 0.02),
     }
     tint = [1.0 if grey else draw.uniform(0.85, 1.15) for _ in range(3)]
     blur = 0.0 if draw.chance(0.45) else draw.uniform(0.3, 1.1)
+    sharpening = draw.uniform(0.2, 0.8) if draw.chance(0.25) else 0.0
     step = draw.log_uniform(0.006, 0.05) if draw.chance(0.35) else None
 
     def one() -> CameraEffects:
-        exposure = 1 + draw.normal(spread)
+        exposure = light * (1 + draw.normal(spread))
         gain = tuple(exposure * t * (1.0 if grey else 1 + draw.normal(spread * 0.3)) for t in tint)
         place = (draw.integer(0, _NOISE_TILE - 320), draw.integer(0, _NOISE_TILE - 640))
         gamma = shared["gamma"] * (1 + draw.normal(spread * 0.3))
         softness = max(0.0, blur + draw.normal(0.1 if blur else 0.02))
-        return CameraEffects(
-            (gain[0], gain[1], gain[2]), gamma, shared["vignetting"], softness, shared["noise"], place, grey, step
-        )
+        gains = (gain[0], gain[1], gain[2])
+        noise, vignetting = shared["noise"], shared["vignetting"]
+        return CameraEffects(gains, gamma, vignetting, softness, sharpening, noise, place, grey, step)
 
     return one(), one()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
+from dataclasses import replace
+
 import pytest
 import torch
 
 from ffstereo_ros.training.scenes.camera import CameraEffects
 from ffstereo_ros.training.scenes.draw import Draw
-from ffstereo_ros.training.scenes.frame import Frame
+from ffstereo_ros.training.scenes.dressing import draw_material
+from ffstereo_ros.training.scenes.frame import Frame, draw_frame
 from ffstereo_ros.training.scenes.layer import Layer
 from ffstereo_ros.training.scenes.layouts import road
 from ffstereo_ros.training.scenes.material import Material, Spot, TextureMap
@@ -42,7 +46,7 @@ def test_a_shadow_lies_on_its_surface() -> None:
 
 
 def _with_dots(views: Views) -> tuple[torch.Tensor, torch.Tensor]:
-    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, (0, 0), True, None)
+    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), True, None)
     pattern = (Draw(1).rand(HEIGHT, WIDTH + 64) > 0.7).float()
     pair = photographed(views, Shooting((camera, camera), dots=Dots(pattern, 0.5)))
     return pair.left[0].float(), pair.right[0].float()
@@ -65,6 +69,26 @@ def test_no_dots_fall_where_something_nearer_shades_the_projector() -> None:
 def test_dots_of_lit_surfaces_have_their_disparity() -> None:
     left, right = _with_dots(render(Scene(HEIGHT, WIDTH, (Layer(Surface(12.0), _paint(0.2)),))))
     assert torch.equal(left[:, 12:], right[:, :-12])
+
+
+def test_sharpening_steepens_an_edge_and_leaves_a_flat_as_it_is() -> None:
+    plain = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), True, None)
+    edge = torch.full((3, 32, 32), 0.3)
+    edge[:, :, 16:] = 0.6
+    soft = plain.apply(edge)[0, 16].float()
+    sharp = replace(plain, sharpening=0.5).apply(edge)[0, 16].float()
+    assert torch.equal(sharp[:8], soft[:8])
+    assert float(sharp[15]) < float(soft[15]) - 5
+    assert float(sharp[16]) > float(soft[16]) + 5
+
+
+def test_a_quarter_of_the_surfaces_are_dark_and_their_textures_faint() -> None:
+    frame = draw_frame(Draw(0), HEIGHT, WIDTH)
+    materials = [draw_material(Draw(seed), frame) for seed in range(400)]
+    dark = [each for each in materials if float(each.base.max()) < 0.13]
+    assert 0.05 < len(dark) / len(materials) < 0.25
+    contrasts = [[float(each.matrix.abs().max()) for each in group] for group in (dark, materials)]
+    assert statistics.mean(contrasts[0]) < 0.4 * statistics.mean(contrasts[1])
 
 
 def test_most_roads_end_in_the_sky() -> None:

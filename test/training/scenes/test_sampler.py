@@ -59,7 +59,7 @@ def test_views_tell_the_same_disparity() -> None:
 
 
 def test_an_enlarged_image_keeps_its_place_and_loses_its_detail() -> None:
-    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, (0, 0), False, None)
+    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), False, None)
     y, x = torch.meshgrid(torch.arange(96.0), torch.arange(192.0), indexing="ij")
     smooth = (0.5 + 0.4 * torch.sin(x / 15) * torch.cos(y / 11)).expand(3, -1, -1)
     for zoom in (1.3, 1.9):
