@@ -172,6 +172,7 @@ def _play(player: StereoPlayer) -> None:
         executor.spin_once(timeout_sec=0.5)
     finally:
         player.destroy_node()
+        executor.shutdown()  # left to the garbage collector, rclpy may free its guard condition twice and say so
 
 
 if __name__ == "__main__":

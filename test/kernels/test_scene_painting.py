@@ -109,7 +109,10 @@ def test_a_thing_that_is_in_one_view_alone(banks: Banks) -> None:
 
 
 def test_batches_come_out_as_from_the_cpu(banks: Banks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn by one process, painted by the kernel, photographed, and used twice."""
+    """Drawn by one process, painted by the kernel, photographed, and used twice.
+
+    Without compression: a coefficient that rounds the other way would move a whole block by a step of it.
+    """
     monkeypatch.setattr(generated, "draw_scene", lambda *args, **options: _few_of(draw_scene(*args, **options)))
     monkeypatch.setattr(generated, "all_banks", lambda device: banks)
     monkeypatch.setattr(launch, "run", emulate)
@@ -123,9 +126,8 @@ def test_batches_come_out_as_from_the_cpu(banks: Banks, monkeypatch: pytest.Monk
         assert float((mine.truth - cpu.truth).abs().max()) < DISPARITY
         for image, expected in ((mine.left, cpu.left), (mine.right, cpu.right)):
             off = (image.int() - expected.int()).abs()
-            # A coefficient that rounds the other way moves a block by a step of the compression.
-            assert float((off > 1).float().mean()) < 0.02
-            assert float(off.float().mean()) < 0.05
+            assert float((off > 1).float().mean()) < 0.001
+            assert float(off.float().mean()) < 0.01
 
 
 def test_a_worker_draws_the_same() -> None:
@@ -139,4 +141,8 @@ def test_a_worker_draws_the_same() -> None:
 
 
 def _few_of(drawn: tuple[Scene, Shooting | None]) -> tuple[Scene, Shooting | None]:
-    return _few(drawn[0]), drawn[1]
+    scene, shooting = drawn
+    if shooting is not None:
+        left, right = (replace(camera, quality=None) for camera in shooting.cameras)
+        shooting = replace(shooting, cameras=(left, right))
+    return _few(scene), shooting
