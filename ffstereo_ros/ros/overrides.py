@@ -59,11 +59,11 @@ def describe_unknown_qos(unknown: Mapping[str, object], names: Iterable[str], na
     """
     policies: dict[str, list[str]] = {}
     for name in names:
-        side, _, policy = name.replace(_COMPRESSED, "").rpartition(".")
+        side, policy = _side_and_policy(name)
         policies.setdefault(side, []).append(policy)
     lines = []
     for name in sorted(unknown):
-        side, _, policy = name.replace(_COMPRESSED, "").rpartition(".")
+        side, policy = _side_and_policy(name)
         meant = _meant(side, policies, namespace)
         if meant is None or policy in policies.get(side, ()):
             continue
@@ -73,6 +73,12 @@ def describe_unknown_qos(unknown: Mapping[str, object], names: Iterable[str], na
         )
         lines.append(f"parameter {_OF_TOPICS}{name} = {unknown[name]} has no effect: {remedy}")
     return lines
+
+
+def _side_and_policy(name: str) -> tuple[str, str]:
+    """TOPIC.SIDE.POLICY to TOPIC.SIDE, of compressed images that of raw ones, and POLICY."""
+    side, _, policy = name.replace(_COMPRESSED, "").rpartition(".")
+    return side, policy
 
 
 def _meant(side: str, known: Iterable[str], namespace: str) -> str | None:

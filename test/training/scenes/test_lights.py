@@ -23,6 +23,7 @@ from ffstereo_ros.training.scenes.surface import Surface
 
 HEIGHT, WIDTH = 80, 240
 PLAIN = TextureMap(3, 1.0, 0.0, 0.0, 0.0)
+PERFECT = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), True, None)
 
 
 def _paint(grey: float, *spots: Spot) -> Material:
@@ -46,9 +47,8 @@ def test_a_shadow_lies_on_its_surface() -> None:
 
 
 def _with_dots(views: Views) -> tuple[torch.Tensor, torch.Tensor]:
-    camera = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), True, None)
     pattern = (Draw(1).rand(HEIGHT, WIDTH + 64) > 0.7).float()
-    pair = photographed(views, Shooting((camera, camera), dots=Dots(pattern, 0.5)))
+    pair = photographed(views, Shooting((PERFECT, PERFECT), dots=Dots(pattern, 0.5)))
     return pair.left[0].float(), pair.right[0].float()
 
 
@@ -72,11 +72,10 @@ def test_dots_of_lit_surfaces_have_their_disparity() -> None:
 
 
 def test_sharpening_steepens_an_edge_and_leaves_a_flat_as_it_is() -> None:
-    plain = CameraEffects((1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 0.0, 0.0, (0, 0), True, None)
     edge = torch.full((3, 32, 32), 0.3)
     edge[:, :, 16:] = 0.6
-    soft = plain.apply(edge)[0, 16].float()
-    sharp = replace(plain, sharpening=0.5).apply(edge)[0, 16].float()
+    soft = PERFECT.apply(edge)[0, 16].float()
+    sharp = replace(PERFECT, sharpening=0.5).apply(edge)[0, 16].float()
     assert torch.equal(sharp[:8], soft[:8])
     assert float(sharp[15]) < float(soft[15]) - 5
     assert float(sharp[16]) > float(soft[16]) + 5
